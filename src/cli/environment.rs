@@ -1,0 +1,108 @@
+//! What the environment and `.env` say; each name once.
+
+use std::collections::HashMap;
+
+/// The names that are taken from the environment, and from a `.env` in the working directory.
+pub const NAMES: &[&str] = &["SIGNALING_SERVER_ADDR", "SIGNALING_SERVER_PORT", "STUN_SERVERS"];
+
+/// Where a value was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The process's environment.
+    Variable,
+    /// The file `.env`.
+    EnvFile,
+}
+
+/// The facts of the environment.
+#[derive(Debug, Default)]
+pub struct Environment {
+    values: HashMap<&'static str, (String, Origin)>,
+    warnings: Vec<String>,
+    no_color: bool,
+    dumb: bool,
+}
+
+impl Environment {
+    /// Reads them. A `.env` that does not exist is no news; one that cannot be understood is a warning.
+    pub fn read() -> Self {
+        let mut read = Self {
+            no_color: variable("NO_COLOR").is_some_and(|it| !it.is_empty()),
+            dumb: variable("TERM").as_deref() == Some("dumb"),
+            ..Self::default()
+        };
+        match dotenvy::from_path_iter(".env") {
+            Ok(pairs) => {
+                for pair in pairs {
+                    match pair {
+                        Ok((name, value)) => read.take(&name, value, Origin::EnvFile),
+                        Err(_) => read.warn("`.env` has a line that is not understood and was passed over"),
+                    }
+                }
+            }
+            Err(error) if error.not_found() => (),
+            Err(_) => read.warn("`.env` could not be read and was passed over"),
+        }
+        for name in NAMES {
+            if let Some(value) = variable(name) {
+                read.take(name, value, Origin::Variable);
+            }
+        }
+        if let Some(port) = read.value("SIGNALING_SERVER_PORT")
+            && port.parse::<u16>().is_err()
+        {
+            read.warn("SIGNALING_SERVER_PORT is not a port from 0 to 65535 and was passed over");
+        }
+        read
+    }
+
+    fn take(&mut self, name: &str, value: String, origin: Origin) {
+        if let Some(name) = NAMES.iter().find(|it| **it == name) {
+            self.values.insert(name, (value.trim().to_owned(), origin));
+        }
+    }
+
+    fn warn(&mut self, text: &str) {
+        if !self.warnings.iter().any(|it| it == text) {
+            self.warnings.push(text.to_owned());
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|(value, _)| value.as_str())
+    }
+
+    /// What could not be used.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// `NO_COLOR` is set and not empty (no-color.org).
+    pub fn no_color(&self) -> bool {
+        self.no_color
+    }
+
+    /// `TERM=dumb`.
+    pub fn dumb_terminal(&self) -> bool {
+        self.dumb
+    }
+
+    /// `SIGNALING_SERVER_ADDR`, unless it is empty.
+    pub fn server_host(&self) -> Option<(String, Origin)> {
+        self.values.get("SIGNALING_SERVER_ADDR").filter(|(host, _)| !host.is_empty()).cloned()
+    }
+
+    /// `SIGNALING_SERVER_PORT`.
+    pub fn server_port(&self) -> Option<u16> {
+        self.value("SIGNALING_SERVER_PORT")?.parse().ok()
+    }
+
+    /// `STUN_SERVERS`; empty means none.
+    pub fn stun_servers(&self) -> Option<String> {
+        self.value("STUN_SERVERS").map(str::to_owned)
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

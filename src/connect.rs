@@ -1,0 +1,183 @@
+//! From a code to an authenticated link: room, PAKE, sealed descriptions, WebRTC, Bind.
+//!
+//! The only module that knows both signaling and transport; it introduces them to each other and keeps
+//! neither. A [`Bound`] link is one over which the peer has proven, for the very DTLS certificates in
+//! use, that it knows the code. Any failure after a join has spent the code.
+
+mod exchange;
+pub mod stun;
+
+use std::time::Duration;
+
+use crate::code::{Code, WordCount};
+use crate::connect::exchange::{Exchange, agree};
+use crate::connect::stun::StunServers;
+use crate::crypto::keys::Complete;
+use crate::crypto::{Key, Role};
+use crate::session::handshake::{Context, HandshakeError};
+use crate::signaling::{Incoming, Signaling, SignalingClientError};
+use crate::transport::peer::{LaneError, WebRtcLink};
+use crate::transport::{LinkLost, Path};
+use crate::wire::signaling::{Hex, IceServer};
+
+/// Longest wait for one message of a peer that is a program, not a person.
+pub const PEER_WITHIN: Duration = Duration::from_secs(15);
+
+/// Longest wait for a network path, from the first description on.
+pub const PATH_WITHIN: Duration = Duration::from_secs(30);
+
+/// What this machine brings to a meeting.
+pub struct Surroundings {
+    /// Names the running host, if it can be named: peers with the same use loopback.
+    pub host: Option<Vec<u8>>,
+    /// STUN servers of our own, beside those that the signaling server offers.
+    pub stun: StunServers,
+}
+
+/// An authenticated link.
+pub struct Bound {
+    /// The link.
+    pub link: WebRtcLink,
+    /// How the peer was reached.
+    pub path: Path,
+    /// The key of the receiver's last word.
+    pub complete_key: Key<Complete>,
+}
+
+/// Why two peers did not meet.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The signaling server.
+    #[error(transparent)]
+    Signaling(#[from] SignalingClientError),
+    /// The PAKE: a wrong code, or no version in common.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// The peer left before it was done.
+    #[error("the other side left while connecting")]
+    PeerLeft,
+    /// The peer refused our confirmation: with the same code it would not have.
+    #[error("the other side refused the code")]
+    Refused,
+    /// The peer said nothing within [`PEER_WITHIN`].
+    #[error("the other side stopped answering while connecting")]
+    PeerSilent,
+    /// A sealed message that does not open: it was changed on the way.
+    #[error("a sealed message was changed on its way")]
+    Tampered,
+    /// A message that has no place in the exchange.
+    #[error("the other side sent something that the protocol forbids: {0}")]
+    Unexpected(&'static str),
+    /// WebRTC.
+    #[error(transparent)]
+    Lane(#[from] LaneError),
+    /// The peer's certificates are not those that it vouched for: somebody is in between.
+    #[error("the connection does not belong to the other side")]
+    NotBound,
+}
+
+impl From<LinkLost> for ConnectError {
+    fn from(_: LinkLost) -> Self {
+        Self::PeerLeft
+    }
+}
+
+/// A sender with a code, waiting for its receiver.
+pub struct Waiting {
+    signaling: Signaling,
+    code: Code,
+    nonce: Hex<16>,
+    ice_servers: Vec<IceServer>,
+}
+
+impl Waiting {
+    /// Asks the server for a room and makes a code for it.
+    ///
+    /// # Errors
+    /// [`ConnectError::Signaling`].
+    pub async fn create(mut signaling: Signaling, words: WordCount) -> Result<Self, ConnectError> {
+        let nonce = random();
+        let room = signaling.create(nonce).await?;
+        let code = Code::generate(room.nameplate, words, &random());
+        Ok(Self { signaling, code, nonce: Hex(nonce), ice_servers: room.ice })
+    }
+
+    /// The code to say.
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// Waits for whoever joins. Until then only the server can fail.
+    ///
+    /// # Errors
+    /// [`ConnectError::Signaling`]; then there is no room any more.
+    pub async fn joined(mut self) -> Result<Joined, ConnectError> {
+        loop {
+            match self.signaling.recv().await? {
+                Incoming::Peer { nr } => {
+                    let Self { signaling, code, nonce, ice_servers } = self;
+                    let (ns, nr) = (nonce, Hex(nr));
+                    return Ok(Joined { role: Role::Sender, signaling, code, ns, nr, ice_servers });
+                }
+                Incoming::Gone | Incoming::Relay(_) => (),
+            }
+        }
+    }
+}
+
+/// Two peers in one room; the code is spent whatever comes.
+pub struct Joined {
+    role: Role,
+    signaling: Signaling,
+    code: Code,
+    ns: Hex<16>,
+    nr: Hex<16>,
+    ice_servers: Vec<IceServer>,
+}
+
+impl Joined {
+    /// Takes the second seat of the code's room.
+    ///
+    /// # Errors
+    /// [`ConnectError::Signaling`]: the server is not there, or does not know the room.
+    pub async fn join(mut signaling: Signaling, code: Code) -> Result<Self, ConnectError> {
+        let nr = random();
+        let room = signaling.join(code.nameplate(), nr).await?;
+        let (ns, nr, ice_servers) = (Hex(room.ns), Hex(nr), room.ice);
+        Ok(Self { role: Role::Receiver, signaling, code, ns, nr, ice_servers })
+    }
+
+    /// Agrees on keys, finds a path, and checks that it ends at the peer.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; the peer is told that it is over.
+    pub async fn bind(self, surroundings: Surroundings) -> Result<Bound, ConnectError> {
+        let Self { role, signaling, code, ns, nr, ice_servers } = self;
+        let context = Context { secret: code.secret(), nameplate: code.nameplate(), ns, nr };
+        let mut exchange = Exchange::new(role, signaling);
+        let result = async {
+            let schedule = agree(&mut exchange, context, &random()).await?;
+            exchange.connect(schedule, surroundings, ice_servers).await
+        }
+        .await;
+        exchange.leave(result.as_ref().ok().map(|bound| bound.path.kind)).await;
+        result
+    }
+}
+
+impl ConnectError {
+    /// Whether the cause is a wrong code, as far as one side can tell.
+    pub fn is_wrong_code(&self) -> bool {
+        matches!(self, Self::Handshake(HandshakeError::WrongCode) | Self::Refused)
+    }
+}
+
+/// Fresh random bytes from the operating system.
+///
+/// # Panics
+/// If the operating system has none: nothing here could be secret then.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}

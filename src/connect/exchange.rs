@@ -1,0 +1,283 @@
+//! What two peers say to each other through the server, step by step.
+
+use std::time::Instant;
+
+use bytes::BytesMut;
+
+use crate::connect::{Bound, ConnectError, PATH_WITHIN, PEER_WITHIN, Surroundings};
+use crate::crypto::Role;
+use crate::crypto::keys::{Fingerprints, Host, Schedule};
+use crate::crypto::seal::{Opener, Sealer};
+use crate::session::handshake::{self, Context, RANDOM_BYTES};
+use crate::signaling::{Incoming, Signaling};
+use crate::transport::Link;
+use crate::transport::peer::{Lane, LaneError, LaneEvent, Reach};
+use crate::wire::peer::{PeerMessage, decode, encode};
+use crate::wire::signaling::{Base64, Hex, IceServer, Relay, SealedMessage};
+use crate::wire::{Channel, PathKind};
+
+/// One attempt to meet, over one room.
+pub(super) struct Exchange {
+    role: Role,
+    signaling: Signaling,
+}
+
+/// Runs the PAKE and the confirmation.
+pub(super) async fn agree(
+    exchange: &mut Exchange,
+    context: Context<'_>,
+    random: &[u8; RANDOM_BYTES],
+) -> Result<Schedule, ConnectError> {
+    let (sharing, share) = handshake::start(exchange.role, context, random);
+    // The receiver speaks first, so that the sender answers one guess and offers none.
+    let theirs = match exchange.role {
+        Role::Receiver => {
+            exchange.signaling.send(share).await?;
+            exchange.peer_message().await?
+        }
+        Role::Sender => {
+            let theirs = exchange.peer_message().await?;
+            exchange.signaling.send(share).await?;
+            theirs
+        }
+    };
+    let (confirming, confirm) = sharing.handle(&theirs)?;
+    if let Some(confirm) = confirm {
+        exchange.signaling.send(confirm).await?;
+    }
+    let theirs = exchange.peer_message().await.map_err(|error| match (error, exchange.role) {
+        // The sender ends the attempt when our confirmation does not verify.
+        (ConnectError::PeerLeft, Role::Receiver) => ConnectError::Refused,
+        (error, _) => error,
+    })?;
+    let (schedule, confirm) = confirming.handle(&theirs)?;
+    if let Some(confirm) = confirm {
+        exchange.signaling.send(confirm).await?;
+    }
+    Ok(schedule)
+}
+
+impl Exchange {
+    pub(super) fn new(role: Role, signaling: Signaling) -> Self {
+        Self { role, signaling }
+    }
+
+    /// The peer's next message, which must come soon.
+    async fn peer_message(&mut self) -> Result<Relay, ConnectError> {
+        let next = tokio::time::timeout(PEER_WITHIN, self.signaling.recv());
+        match next.await.map_err(|_| ConnectError::PeerSilent)?? {
+            Incoming::Relay(Relay::Bye { .. }) | Incoming::Gone => Err(ConnectError::PeerLeft),
+            Incoming::Relay(relay) => Ok(relay),
+            Incoming::Peer { .. } => Err(ConnectError::Unexpected("a second peer")),
+        }
+    }
+
+    /// Tells server and peer that the room is not needed any more.
+    pub(super) async fn leave(mut self, path: Option<PathKind>) {
+        let bye = Relay::Bye { path: path.unwrap_or(PathKind::Failed) };
+        self.signaling.send(bye).await.ok();
+        self.signaling.close().await;
+    }
+
+    /// Finds a path and binds it.
+    pub(super) async fn connect(
+        &mut self,
+        schedule: Schedule,
+        surroundings: Surroundings,
+        offered: Vec<IceServer>,
+    ) -> Result<Bound, ConnectError> {
+        let (sealer, opener) = schedule.seals(self.role);
+        let mut sealed = Sealed { role: self.role, sealer, opener };
+        let Surroundings { host, stun } = surroundings;
+        let host = host.map(|host| Hex(schedule.key::<Host>().mac(&host)));
+        let new_lane = async |theirs: Option<Hex<32>>| match host.is_some() && host == theirs {
+            true => Lane::new(Reach::SameHost, &[]).await,
+            false => Lane::new(Reach::Everywhere, &[offered, stun.found().await].concat()).await,
+        };
+        let (lane, remote_described) = match self.role {
+            Role::Sender => {
+                self.send_sealed(&mut sealed, &SealedMessage::Hello { host }).await?;
+                let SealedMessage::Offer { sdp, host: theirs } = self.open_next(&mut sealed).await? else {
+                    return Err(ConnectError::Unexpected("no offer"));
+                };
+                let lane = new_lane(theirs).await?;
+                let sdp = lane.answer(sdp).await?;
+                self.send_sealed(&mut sealed, &SealedMessage::Answer { sdp }).await?;
+                (lane, true)
+            }
+            Role::Receiver => {
+                let SealedMessage::Hello { host: theirs } = self.open_next(&mut sealed).await? else {
+                    return Err(ConnectError::Unexpected("no hello"));
+                };
+                let lane = new_lane(theirs).await?;
+                let sdp = lane.offer().await?;
+                self.send_sealed(&mut sealed, &SealedMessage::Offer { sdp, host }).await?;
+                (lane, false)
+            }
+        };
+        let mut attempt = Attempt { lane, remote_described, early: Vec::new() };
+        let opened = tokio::time::timeout(PATH_WITHIN, self.find_path(&mut attempt, &mut sealed));
+        match opened.await.unwrap_or(Err(LaneError::NoPath.into())) {
+            Ok(()) => bind(attempt.lane, &schedule, self.role).await,
+            Err(error) => {
+                attempt.lane.abandon().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Carries descriptions and candidates both ways until the lane is open.
+    async fn find_path(&mut self, attempt: &mut Attempt, sealed: &mut Sealed) -> Result<(), ConnectError> {
+        // The peer may have its lane open, and leave the room, a moment before we have ours.
+        let mut room_open = true;
+        loop {
+            tokio::select! {
+                event = attempt.lane.next_event() => match event {
+                    LaneEvent::Candidate(candidate) if room_open => {
+                        self.send_sealed(sealed, &SealedMessage::Candidate { candidate }).await?;
+                    }
+                    LaneEvent::Candidate(_) | LaneEvent::Gathered => (),
+                    LaneEvent::Open => return Ok(()),
+                    LaneEvent::Failed => return Err(LaneError::NoPath.into()),
+                },
+                incoming = self.signaling.recv(), if room_open => match incoming {
+                    Ok(Incoming::Relay(Relay::Bye { path: PathKind::Failed })) => {
+                        return Err(ConnectError::PeerLeft);
+                    }
+                    Ok(Incoming::Relay(Relay::Bye { .. }) | Incoming::Gone) | Err(_) => room_open = false,
+                    Ok(Incoming::Relay(relay)) => attempt.take(sealed.open(&relay)?).await?,
+                    Ok(Incoming::Peer { .. }) => return Err(ConnectError::Unexpected("a second peer")),
+                },
+            }
+        }
+    }
+
+    async fn send_sealed(
+        &mut self,
+        sealed: &mut Sealed,
+        message: &SealedMessage,
+    ) -> Result<(), ConnectError> {
+        Ok(self.signaling.send(sealed.seal(message)).await?)
+    }
+
+    async fn open_next(&mut self, sealed: &mut Sealed) -> Result<SealedMessage, ConnectError> {
+        let relay = self.peer_message().await?;
+        sealed.open(&relay)
+    }
+}
+
+/// A lane on its way up.
+struct Attempt {
+    lane: Lane,
+    remote_described: bool,
+    /// Candidates that came before the description that they belong to.
+    early: Vec<String>,
+}
+
+/// Candidates kept while the description is not there yet.
+const MAX_EARLY_CANDIDATES: usize = 64;
+
+impl Attempt {
+    async fn take(&mut self, message: SealedMessage) -> Result<(), ConnectError> {
+        match message {
+            SealedMessage::Answer { sdp } if !self.remote_described => {
+                self.lane.accept(sdp).await?;
+                self.remote_described = true;
+                for candidate in std::mem::take(&mut self.early) {
+                    self.lane.add_candidate(&candidate).await;
+                }
+            }
+            SealedMessage::Candidate { candidate } if self.remote_described => {
+                self.lane.add_candidate(&candidate).await;
+            }
+            SealedMessage::Candidate { candidate } => {
+                if self.early.len() < MAX_EARLY_CANDIDATES {
+                    self.early.push(candidate);
+                }
+            }
+            SealedMessage::Unknown => (),
+            SealedMessage::Hello { .. } | SealedMessage::Offer { .. } | SealedMessage::Answer { .. } => {
+                return Err(ConnectError::Unexpected("a second description"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sealed conversation: one key and one count each way.
+struct Sealed {
+    role: Role,
+    sealer: Sealer,
+    opener: Opener,
+}
+
+impl Sealed {
+    fn seal(&mut self, message: &SealedMessage) -> Relay {
+        let text = serde_json::to_vec(message).expect("sealed messages have string keys and no maps");
+        let sealed = self.sealer.seal(&text);
+        Relay::Sealed { seq: sealed.seq, body: Base64(sealed.body) }
+    }
+
+    /// Opens a relayed message. A box that does not open ends the attempt: nobody honest made it.
+    fn open(&mut self, relay: &Relay) -> Result<SealedMessage, ConnectError> {
+        let Relay::Sealed { seq, body } = relay else {
+            return Err(ConnectError::Unexpected(match self.role {
+                Role::Sender => "an unsealed message from the receiver",
+                Role::Receiver => "an unsealed message from the sender",
+            }));
+        };
+        let text = self.opener.open(*seq, &body.0).map_err(|_| ConnectError::Tampered)?;
+        serde_json::from_slice(&text).map_err(|_| ConnectError::Unexpected("a sealed message that is none"))
+    }
+}
+
+/// Exchanges Bind: each side proves that it knows the key, over the certificates that DTLS used.
+async fn bind(lane: Lane, schedule: &Schedule, role: Role) -> Result<Bound, ConnectError> {
+    let (ours, theirs) = lane.fingerprints().await?;
+    let fingerprints = match role {
+        Role::Sender => Fingerprints { sender: ours, receiver: theirs },
+        Role::Receiver => Fingerprints { sender: theirs, receiver: ours },
+    };
+    let path = lane.path().await;
+    let link = lane.into_link();
+    let deadline = Instant::now() + PEER_WITHIN;
+    let mac = schedule.bind(role, &fingerprints);
+    let say = async || {
+        link.ready(Channel::Control).await?;
+        link.send(Channel::Control, BytesMut::from(encode(&PeerMessage::Bind { mac }).as_slice())).await?;
+        Ok::<_, ConnectError>(())
+    };
+    let hear = async || match link.recv().await {
+        Some((Channel::Control, frame)) => match decode(&frame) {
+            Ok(PeerMessage::Bind { mac })
+                if schedule.verify_bind(role.other(), &fingerprints, &mac).is_ok() =>
+            {
+                Ok(())
+            }
+            _ => Err(ConnectError::NotBound),
+        },
+        Some((Channel::Bulk, _)) => Err(ConnectError::NotBound),
+        None => Err(ConnectError::PeerLeft),
+    };
+    // The sender has answered the offer, and who answers speaks first: see `transport::peer`.
+    let exchange = async {
+        match role {
+            Role::Sender => {
+                say().await?;
+                hear().await
+            }
+            Role::Receiver => {
+                hear().await?;
+                say().await
+            }
+        }
+    };
+    let verdict = tokio::time::timeout_at(deadline.into(), exchange).await;
+    match verdict.unwrap_or(Err(ConnectError::PeerSilent)) {
+        Ok(()) => Ok(Bound { link, path, complete_key: schedule.key() }),
+        Err(error) => {
+            link.close().await;
+            Err(error)
+        }
+    }
+}

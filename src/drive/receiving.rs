@@ -1,0 +1,199 @@
+//! The receiver's hands: one thread hashes and writes chunks, another makes them durable and names them.
+//!
+//! Two, so that a slow sync does not hold up writing; each does its jobs in order.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::drive::{Hands, Worker};
+use crate::fs::journal::JournaledChunk;
+use crate::fs::{Commit, DiskFault, OnConflict, Sink};
+use crate::session::receiver::{self, Done, Job, WrittenChunk};
+use crate::wire::path::RelPath;
+use crate::wire::peer::{AbortReason, EntryKind, Mtime};
+
+/// What only the hands know when a session has ended.
+#[derive(Debug, Default)]
+pub struct Rest {
+    /// What stopped the disk, where it did.
+    pub fault: Option<DiskFault>,
+    /// Entries kept under another name: as announced, as kept. At most [`MAX_RENAMES`].
+    pub renamed: Vec<(RelPath, RelPath)>,
+}
+
+/// Renamed entries that are remembered to be told.
+pub const MAX_RENAMES: usize = 20;
+
+/// A receive folder that is opened, and made where missing, by the first job: after consent.
+#[derive(Debug)]
+pub struct LazySink {
+    folder: PathBuf,
+    on_conflict: OnConflict,
+    sink: OnceLock<Result<Sink, DiskFault>>,
+}
+
+impl LazySink {
+    /// Nothing is touched yet.
+    pub fn new(folder: PathBuf, on_conflict: OnConflict) -> Self {
+        Self { folder, on_conflict, sink: OnceLock::new() }
+    }
+
+    fn open(&self) -> Result<&Sink, DiskFault> {
+        let open = || {
+            let mut id = [0; 8];
+            getrandom::fill(&mut id).expect("the operating system gives random bytes");
+            Sink::open(&self.folder, id, self.on_conflict)
+        };
+        self.sink.get_or_init(open).as_ref().map_err(Clone::clone)
+    }
+
+    /// After a failure: removes what is unfinished. What has its name stays.
+    pub fn clear_up(&self) {
+        if let Some(Ok(sink)) = self.sink.get()
+            && let Err(fault) = sink.remove_stage()
+        {
+            log::warn!("an unfinished transfer is left behind: {fault}");
+        }
+    }
+}
+
+enum Answer {
+    Done(Done),
+    Renamed(RelPath, RelPath),
+    Fault(DiskFault),
+}
+
+/// Writes into a [`LazySink`].
+pub struct ReceivingHands {
+    writer: Worker<Job>,
+    committer: Worker<Job>,
+    answers: UnboundedReceiver<Answer>,
+    rest: Rest,
+}
+
+impl ReceivingHands {
+    /// Starts the threads.
+    pub fn start(sink: Arc<LazySink>) -> Self {
+        let (sender, answers) = unbounded_channel();
+        let worker = |name, sink: Arc<LazySink>, sender: UnboundedSender<Answer>| {
+            Worker::start(name, move |job| perform(&sink, job, &sender))
+        };
+        Self {
+            writer: worker("p2pcp-write", sink.clone(), sender.clone()),
+            committer: worker("p2pcp-commit", sink, sender),
+            answers,
+            rest: Rest::default(),
+        }
+    }
+}
+
+fn perform(sink: &LazySink, job: Job, answers: &UnboundedSender<Answer>) {
+    let answer = match sink.open().and_then(|sink| attempt(sink, job, answers)) {
+        Ok(None) => return,
+        Ok(Some(done)) => Answer::Done(done),
+        Err(fault) => Answer::Fault(fault),
+    };
+    answers.send(answer).ok();
+}
+
+fn attempt(sink: &Sink, job: Job, answers: &UnboundedSender<Answer>) -> Result<Option<Done>, DiskFault> {
+    match job {
+        Job::Plan { first, entries } => {
+            sink.plan(&entries).map(|outcomes| Some(Done::Planned { first, outcomes }))
+        }
+        Job::Write { entry, index, parts } => {
+            let written = sink.write_chunk(entry, index, &parts);
+            written.map(|hash| Some(Done::Wrote { entry, index, hash }))
+        }
+        Job::Checkpoint(chunks) => {
+            let chunks: Vec<_> = chunks.into_iter().filter_map(journaled).collect();
+            sink.checkpoint(&chunks).map(|()| Some(Done::Checkpointed))
+        }
+        Job::Commit(batch) => commit(sink, batch, answers).map(Some),
+        Job::Discard { entry } => {
+            sink.discard(entry);
+            Ok(None)
+        }
+        Job::Finish => sink.remove_stage().map(|()| Some(Done::Finished)),
+    }
+}
+
+fn commit(
+    sink: &Sink,
+    batch: Vec<receiver::Commit>,
+    answers: &UnboundedSender<Answer>,
+) -> Result<Done, DiskFault> {
+    let batch: Vec<_> =
+        batch.into_iter().map(|it| Commit { entry: it.entry, item: it.item, digest: it.digest }).collect();
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for (committed, commit) in sink.commit(&batch)?.into_iter().zip(batch) {
+        outcomes.push(committed.outcome);
+        if let Some(renamed) = committed.renamed {
+            answers.send(Answer::Renamed(commit.item.path, renamed)).ok();
+        }
+    }
+    Ok(Done::Committed(outcomes))
+}
+
+fn journaled(chunk: WrittenChunk) -> Option<JournaledChunk> {
+    let EntryKind::File { size, mtime, .. } = chunk.item.kind else { return None };
+    let (path, mtime): (RelPath, Mtime) = (chunk.item.path, mtime);
+    Some(JournaledChunk { entry: chunk.entry, path, size, mtime, index: chunk.index, hash: chunk.hash })
+}
+
+/// What the peer hears of a fault: its kind, never a path.
+fn told_to_peer(fault: &DiskFault) -> AbortReason {
+    match fault {
+        DiskFault::Full { .. } | DiskFault::Quota { .. } => AbortReason::DiskFull,
+        DiskFault::Denied { .. } => AbortReason::DiskDenied,
+        DiskFault::ReadOnly { .. } => AbortReason::DiskReadOnly,
+        DiskFault::NotAFolder { .. }
+        | DiskFault::TooLarge { .. }
+        | DiskFault::Unsupported { .. }
+        | DiskFault::Damaged { .. }
+        | DiskFault::Failed { .. } => AbortReason::DiskFailed,
+    }
+}
+
+impl Hands for ReceivingHands {
+    type Job = Job;
+    type Done = Done;
+    type Rest = Rest;
+
+    fn submit(&mut self, job: Job) {
+        match job {
+            Job::Plan { .. } | Job::Write { .. } => self.writer.submit(job),
+            Job::Checkpoint(_) | Job::Commit(_) | Job::Discard { .. } | Job::Finish => {
+                self.committer.submit(job);
+            }
+        }
+    }
+
+    async fn done(&mut self) -> Done {
+        loop {
+            match self.answers.recv().await {
+                Some(Answer::Done(done)) => return done,
+                Some(Answer::Fault(fault)) => {
+                    let reason = told_to_peer(&fault);
+                    self.rest.fault.get_or_insert(fault);
+                    return Done::Fault(reason);
+                }
+                Some(Answer::Renamed(from, to)) => {
+                    if self.rest.renamed.len() < MAX_RENAMES {
+                        self.rest.renamed.push((from, to));
+                    }
+                }
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn stop(mut self) -> Rest {
+        self.writer.dismiss();
+        self.committer.dismiss();
+        while self.answers.recv().await.is_some() {}
+        self.rest
+    }
+}

@@ -1,0 +1,81 @@
+//! The sender's hands: one thread reads and hashes, another counts.
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::drive::{Hands, Worker};
+use crate::fs::{Source, Survey};
+use crate::session::sender::{Done, Job, Walked};
+use crate::wire::peer::Hash;
+
+/// Entries that the survey counts between two answers: some tenths of a second on a slow disk.
+const SURVEY_STEP: usize = 20_000;
+
+/// Reads a [`Source`].
+pub struct SendingHands {
+    reader: Worker<Job>,
+    counter: Worker<()>,
+    done: UnboundedReceiver<Done>,
+}
+
+impl SendingHands {
+    /// Starts the threads. `survey` goes on where the offer's totals end.
+    pub fn start(source: Source, survey: Survey) -> Self {
+        let (sender, done) = unbounded_channel();
+        let counted = sender.clone();
+        let mut survey = survey;
+        let counter = Worker::start("p2pcp-count", move |()| {
+            counted.send(Done::Surveyed(survey.step(SURVEY_STEP))).ok();
+        });
+        let mut source = source;
+        let reader = Worker::start("p2pcp-read", move |job| read(&mut source, job, &sender));
+        Self { reader, counter, done }
+    }
+}
+
+fn read(source: &mut Source, job: Job, answers: &UnboundedSender<Done>) {
+    let done = match job {
+        Job::Survey => return,
+        Job::Forget { entry } => return source.forget(entry),
+        Job::Walk { max } => {
+            let batch = source.next_batch(max);
+            let told = |it: crate::fs::Skipped| (it.path.display().to_string(), it.why.to_string());
+            let skipped = batch.skipped.into_iter().map(told).collect();
+            Done::Walked(Walked { entries: batch.entries, skipped, done: batch.done })
+        }
+        Job::Check { entry } => {
+            let result = source.check(entry).map(|()| (Vec::new(), Hash::default()));
+            Done::Read { entry, index: 0, result }
+        }
+        Job::Read { entry, index } => {
+            let result = source.read_chunk(entry, index).map(|chunk| (chunk.frames, chunk.hash));
+            Done::Read { entry, index, result }
+        }
+    };
+    answers.send(done).ok();
+}
+
+impl Hands for SendingHands {
+    type Job = Job;
+    type Done = Done;
+    type Rest = ();
+
+    fn submit(&mut self, job: Job) {
+        match job {
+            Job::Survey => self.counter.submit(()),
+            other => self.reader.submit(other),
+        }
+    }
+
+    async fn done(&mut self) -> Done {
+        match self.done.recv().await {
+            Some(done) => done,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn stop(mut self) {
+        self.reader.dismiss();
+        self.counter.dismiss();
+        while self.done.recv().await.is_some() {}
+    }
+}

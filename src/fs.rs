@@ -1,0 +1,207 @@
+//! The only door to the file system: [`Source`] reads what is sent, [`Sink`] writes what is received.
+//!
+//! ```text
+//! source ─► walk ──┐                 os: system calls, one component each, no link followed
+//!    └────► dir ───┼─► os            dir: the way to a folder below a root
+//! sink ──► commit ─┤                 walk: a tree as entries; source: their bytes, and whether they changed
+//!   └────► stage ──┘                 stage: where unfinished bytes live; journal: what of them is durable
+//!            └───► journal           commit: from the stage to the final name
+//! ```
+//!
+//! Invariants: under its final name a file is absent, untouched or whole; nothing is replaced unless
+//! the person asked ([`OnConflict::Overwrite`]); no path from a peer is resolved by the kernel in one
+//! go, and no link in the receive folder is followed; memory does not grow with the number of entries,
+//! except by the names of one folder at a time (and of those above it) while it is walked.
+//!
+//! All calls block. Nothing here knows of networks, tasks or clocks.
+
+mod commit;
+#[cfg(test)]
+mod conflict_tests;
+mod dir;
+mod facts;
+mod hash;
+pub mod host;
+pub mod journal;
+mod os;
+mod sink;
+#[cfg(test)]
+mod sink_tests;
+mod source;
+#[cfg(test)]
+mod source_tests;
+mod stage;
+mod walk;
+
+use std::path::PathBuf;
+
+use crate::fs::os::{Kind, OsError};
+use crate::wire::path::{NameError, RelPath};
+
+pub use crate::fs::commit::{Commit, Committed};
+pub use crate::fs::sink::{OnConflict, Sink};
+pub use crate::fs::source::{Batch, ChunkRead, Source, Survey};
+pub use crate::fs::walk::{SkipReason, Skipped};
+
+/// Why nothing more can be written. It ends the session; what is staged stays.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiskFault {
+    /// No space left.
+    #[error("no space left for `{}`", .path.display())]
+    Full {
+        /// What was being written.
+        path: PathBuf,
+    },
+    /// The user's share of the disk is used up.
+    #[error("the disk quota is used up; `{}` does not fit", .path.display())]
+    Quota {
+        /// What was being written.
+        path: PathBuf,
+    },
+    /// No permission.
+    #[error("no permission to write `{}`", .path.display())]
+    Denied {
+        /// What was being written.
+        path: PathBuf,
+    },
+    /// A read-only file system.
+    #[error("`{}` is on a read-only file system", .path.display())]
+    ReadOnly {
+        /// What was being written.
+        path: PathBuf,
+    },
+    /// The receive folder, or something above it, is no folder.
+    #[error("`{}` is not a folder", .path.display())]
+    NotAFolder {
+        /// What is none.
+        path: PathBuf,
+    },
+    /// The file system has a limit below this file's size.
+    #[error("`{}` is larger than this file system allows", .path.display())]
+    TooLarge {
+        /// What was being written.
+        path: PathBuf,
+    },
+    /// The file system can neither rename without replacing nor make hard links, so that files could
+    /// only be given names at the risk of replacing others.
+    #[error("the file system of `{}` cannot name a file without replacing another", .path.display())]
+    Unsupported {
+        /// What was to be named.
+        path: PathBuf,
+    },
+    /// The stage is not as p2pcp left it.
+    #[error("`{}` was changed by somebody else", .path.display())]
+    Damaged {
+        /// What was found changed.
+        path: PathBuf,
+    },
+    /// Any other failure.
+    #[error("`{}`: {}", .path.display(), std::io::Error::from_raw_os_error(*.code))]
+    Failed {
+        /// What was being written or read.
+        path: PathBuf,
+        /// The system's error number.
+        code: i32,
+    },
+}
+
+impl DiskFault {
+    /// What a failed call on `path` means for a receiver.
+    pub(crate) fn new(error: OsError, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        match error.kind {
+            Kind::Full => Self::Full { path },
+            Kind::Quota => Self::Quota { path },
+            Kind::Denied => Self::Denied { path },
+            Kind::ReadOnly => Self::ReadOnly { path },
+            Kind::NotAFolder => Self::NotAFolder { path },
+            Kind::TooLarge => Self::TooLarge { path },
+            Kind::Missing
+            | Kind::Exists
+            | Kind::IsFolder
+            | Kind::BadName
+            | Kind::Unsupported
+            | Kind::Other => Self::Failed { path, code: error.code },
+        }
+    }
+}
+
+/// Why the paths that the person named cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// No path was named.
+    #[error("there is nothing to send")]
+    Nothing,
+    /// There is nothing at this path, or a link there points nowhere.
+    #[error("`{}` does not exist", .path.display())]
+    Missing {
+        /// As it was named.
+        path: PathBuf,
+    },
+    /// It may not be looked at.
+    #[error("no permission to read `{}`", .path.display())]
+    Denied {
+        /// As it was named.
+        path: PathBuf,
+    },
+    /// It is neither a file nor a folder.
+    #[error("`{}` is neither a file nor a folder", .path.display())]
+    NotSendable {
+        /// As it was named.
+        path: PathBuf,
+    },
+    /// It is the root of the file system, which has no name.
+    #[error("`{}` has no name to send it under", .path.display())]
+    Nameless {
+        /// As it was named.
+        path: PathBuf,
+    },
+    /// Its name cannot travel.
+    #[error("`{}` cannot be sent under its name: {why}", .path.display())]
+    BadName {
+        /// As it was named.
+        path: PathBuf,
+        /// What is wrong with the name.
+        why: NameError,
+    },
+    /// Two paths end in the same name, which the receive folder can hold only once.
+    #[error("`{}` and `{}` would both be sent as `{name}`", .first.display(), .second.display())]
+    SameName {
+        /// The name that both have.
+        name: RelPath,
+        /// The path that was named first.
+        first: PathBuf,
+        /// The path that was named later.
+        second: PathBuf,
+    },
+    /// Any other failure.
+    #[error("`{}`: {}", .path.display(), std::io::Error::from_raw_os_error(*.code))]
+    Failed {
+        /// As it was named.
+        path: PathBuf,
+        /// The system's error number.
+        code: i32,
+    },
+}
+
+impl SourceError {
+    /// What a failed call on `path` means for a sender.
+    pub(crate) fn new(error: OsError, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        match error.kind {
+            Kind::Missing | Kind::NotAFolder => Self::Missing { path },
+            Kind::Denied => Self::Denied { path },
+            Kind::Exists
+            | Kind::IsFolder
+            | Kind::BadName
+            | Kind::Full
+            | Kind::Quota
+            | Kind::ReadOnly
+            | Kind::TooLarge
+            | Kind::Unsupported
+            | Kind::Other => Self::Failed { path, code: error.code },
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! From the stage to the final name: the one place where something appears in the receive folder.
+//!
+//! By now every byte is verified and durable. A name is given by one atomic call that never replaces
+//! ([`OnConflict::Overwrite`] alone replaces, and only what is no folder); then each folder that was
+//! touched is made durable, once for the batch.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::fs::DiskFault;
+use crate::fs::dir::Cursor;
+use crate::fs::os::{self, FileId, Folder, Kind, OsError, SYNCS_FILE_SYSTEMS};
+use crate::fs::sink::OnConflict;
+use crate::fs::stage::{FEW, Stage, tolerate};
+use crate::wire::path::{LinkTarget, MAX_NAME_BYTES, MAX_PATH_BYTES, RelPath};
+use crate::wire::peer::{Entry, EntryKind, Hash, Mtime, Outcome};
+
+/// Highest number that [`OnConflict::Rename`] tries.
+const MAX_RENAMES: u32 = 999;
+
+/// An entry that is verified and may have its name.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// Its number.
+    pub entry: u32,
+    /// The entry.
+    pub item: Entry,
+    /// The digest to report; zero for folders and links.
+    pub digest: Hash,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The path it was kept under, where that is not its own ([`OnConflict::Rename`]).
+    pub renamed: Option<RelPath>,
+}
+
+/// Folders that this session made and whose own entry has not come yet.
+///
+/// Only their times are set by that entry; a folder that was there before keeps its own. Entries come
+/// depth first, so these are at most the folders above one path; a peer that sends another order
+/// makes the oldest ones be forgotten, and loses nothing but their times. Nothing on disk marks them:
+/// an interrupted transfer leaves ordinary folders.
+#[derive(Debug, Default)]
+pub(crate) struct MadeFolders(VecDeque<FileId>);
+
+impl MadeFolders {
+    const MOST: usize = MAX_PATH_BYTES / 2 + 1;
+
+    fn add(&mut self, id: FileId) {
+        if self.0.len() == Self::MOST {
+            self.0.pop_front();
+        }
+        self.0.push_back(id);
+    }
+
+    fn remove(&mut self, id: FileId) -> bool {
+        let place = self.0.iter().rposition(|it| *it == id);
+        place.and_then(|place| self.0.remove(place)).is_some()
+    }
+}
+
+/// Folders whose names changed in a batch.
+#[derive(Debug, Default)]
+struct Touched {
+    folders: Vec<(Option<String>, Folder)>,
+    /// A folder of each file system that is synced as a whole, because it has many.
+    whole: Vec<(u64, Folder)>,
+}
+
+impl Touched {
+    /// Most handles that are held where file systems cannot be synced as a whole.
+    const MOST: usize = 64;
+
+    fn add(&mut self, path: Option<&str>, folder: &Folder) -> os::Result<()> {
+        if self.folders.iter().rev().any(|(known, _)| known.as_deref() == path) {
+            return Ok(());
+        }
+        if !self.whole.is_empty() {
+            let device = os::stat(folder)?.id.device;
+            if self.whole.iter().any(|(known, _)| *known == device) {
+                return Ok(());
+            }
+        }
+        self.folders.push((path.map(str::to_owned), folder.duplicate()?));
+        if SYNCS_FILE_SYSTEMS && self.folders.len() > FEW {
+            for (_, folder) in self.folders.drain(..) {
+                let device = os::stat(&folder)?.id.device;
+                if self.whole.iter().all(|(known, _)| *known != device) {
+                    self.whole.push((device, folder));
+                }
+            }
+        } else if self.folders.len() > Self::MOST {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> os::Result<()> {
+        for (_, folder) in self.folders.drain(..) {
+            // Some file systems have no fsync for folders; there is nothing better to ask of them.
+            tolerate(os::sync(&folder))?;
+        }
+        self.whole.drain(..).try_for_each(|(_, folder)| os::sync_file_system(&folder))
+    }
+}
+
+/// Gives names to one batch.
+pub(crate) struct Committer<'a> {
+    path: &'a Path,
+    stage: Option<&'a Stage>,
+    on_conflict: OnConflict,
+    made: &'a mut MadeFolders,
+    cursor: Cursor,
+    touched: Touched,
+}
+
+impl<'a> Committer<'a> {
+    /// A committer into the receive folder `root` at `path`; batches with files need the stage.
+    pub fn new(
+        root: Arc<Folder>,
+        path: &'a Path,
+        stage: Option<&'a Stage>,
+        on_conflict: OnConflict,
+        made: &'a mut MadeFolders,
+    ) -> Self {
+        Self { path, stage, on_conflict, made, cursor: Cursor::new(root), touched: Touched::default() }
+    }
+
+    /// Commits a batch whose files are finished, in order.
+    pub fn commit(mut self, batch: &[Commit]) -> Result<Vec<Committed>, DiskFault> {
+        let outcomes = batch.iter().map(|commit| self.commit_one(commit)).collect::<Result<_, _>>()?;
+        self.touched.sync().map_err(|error| DiskFault::new(error, self.path))?;
+        Ok(outcomes)
+    }
+
+    fn commit_one(&mut self, commit: &Commit) -> Result<Committed, DiskFault> {
+        let path = &commit.item.path;
+        let done = match &commit.item.kind {
+            EntryKind::File { .. } => self.place_file(commit.entry, path),
+            EntryKind::Folder { mtime } => self.finish_folder(path, *mtime).map(|()| None),
+            EntryKind::Link { target } => self.make_link(path, target),
+        };
+        let (outcome, renamed) = match done {
+            Ok(renamed) => (Outcome::Kept { digest: commit.digest }, renamed),
+            Err(error) => {
+                let fault = || DiskFault::new(error, self.path.join(path.as_str()));
+                let outcome = self.on_conflict.settle(error).ok_or_else(fault)?;
+                if let Some(stage) = self.stage {
+                    stage.discard(commit.entry);
+                }
+                (outcome, None)
+            }
+        };
+        Ok(Committed { outcome, renamed })
+    }
+
+    fn place_file(&mut self, entry: u32, path: &RelPath) -> os::Result<Option<RelPath>> {
+        let stage = self.stage.expect("a batch with files has a stage");
+        let staged = Stage::file_name(entry);
+        let overwrite = self.on_conflict == OnConflict::Overwrite;
+        self.give_name(path, |folder, name| match overwrite {
+            true => stage.data().move_over(&staged, folder, name),
+            false => stage.data().move_new(&staged, folder, name, stage.placing()),
+        })
+    }
+
+    fn make_link(&mut self, path: &RelPath, target: &LinkTarget) -> os::Result<Option<RelPath>> {
+        self.give_name(path, |folder, name| {
+            // Links come after the entry of their folder, whose time they must not change.
+            let mtime = os::stat(folder)?.mtime;
+            folder.make_link(target.as_str(), name)?;
+            tolerate(os::set_mtime(folder, mtime))
+        })
+    }
+
+    fn finish_folder(&mut self, path: &RelPath, mtime: Mtime) -> os::Result<()> {
+        let (made, touched) = (&mut *self.made, &mut self.touched);
+        let folder = self.cursor.make(Some(path.as_str()), |parent_path, parent, new| {
+            made.add(os::stat(new)?.id);
+            touched.add(parent_path, parent)
+        })?;
+        if made.remove(os::stat(folder)?.id) {
+            tolerate(os::set_mtime(folder, mtime))?;
+            touched.add(Some(path.as_str()), folder)?;
+        }
+        Ok(())
+    }
+
+    /// Has `give` take the name of `path` in its folder, or a free one like it.
+    fn give_name(
+        &mut self,
+        path: &RelPath,
+        give: impl Fn(&Folder, &str) -> os::Result<()>,
+    ) -> os::Result<Option<RelPath>> {
+        let (parent, name) = path.split();
+        let (made, touched) = (&mut *self.made, &mut self.touched);
+        let folder = self.cursor.make(parent, |parent_path, parent, new| {
+            made.add(os::stat(new)?.id);
+            touched.add(parent_path, parent)
+        })?;
+        let mut given = give(folder, name);
+        let mut renamed = None;
+        for number in 1..=MAX_RENAMES {
+            match given {
+                Err(OsError { kind: Kind::Exists, .. }) if self.on_conflict == OnConflict::Rename => (),
+                _ => break,
+            }
+            let other = numbered(name, number);
+            let Ok(whole) = RelPath::parse(&parent.map_or(other.clone(), |it| format!("{it}/{other}")))
+            else {
+                break;
+            };
+            given = give(folder, &other);
+            renamed = Some(whole);
+        }
+        given?;
+        touched.add(parent, folder)?;
+        Ok(renamed)
+    }
+}
+
+/// `name.ext` as `name (1).ext`, cut to what a name may be long.
+fn numbered(name: &str, number: u32) -> String {
+    let (stem, extension) = match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() && extension.len() < 32 => {
+            (stem, format!(".{extension}"))
+        }
+        Some(_) | None => (name, String::new()),
+    };
+    let tail = format!(" ({number}){extension}");
+    let mut end = stem.len().min(MAX_NAME_BYTES - tail.len());
+    while !stem.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{tail}", stem.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fs::commit::{MadeFolders, numbered};
+    use crate::fs::os::FileId;
+    use crate::wire::path::MAX_NAME_BYTES;
+
+    #[test]
+    fn numbers_go_before_the_extension() {
+        for (name, expected) in [
+            ("a.jpg", "a (1).jpg"),
+            ("a.tar.gz", "a.tar (1).gz"),
+            ("noext", "noext (1)"),
+            (".bashrc", ".bashrc (1)"),
+            ("a (1).jpg", "a (1) (1).jpg"),
+            ("dot.", "dot (1)."),
+        ] {
+            assert_eq!(numbered(name, 1), expected);
+        }
+    }
+
+    #[test]
+    fn numbered_names_stay_legal_at_full_length() {
+        for name in ["x".repeat(255), "ü".repeat(127), format!("{}.jpg", "文".repeat(83))] {
+            let other = numbered(&name, 999);
+            assert!(other.len() <= MAX_NAME_BYTES && other.contains(" (999)"), "{other}");
+        }
+    }
+
+    #[test]
+    fn made_folders_are_bounded_and_forgotten_once_removed() {
+        let id = |inode| FileId { device: 1, inode };
+        let mut made = MadeFolders::default();
+        (0..10_000).for_each(|inode| made.add(id(inode)));
+        assert_eq!(made.0.len(), MadeFolders::MOST);
+        assert!(made.remove(id(9_999)) && !made.remove(id(9_999)) && !made.remove(id(0)));
+    }
+}

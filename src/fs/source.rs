@@ -1,0 +1,323 @@
+//! What is sent: the manifest in batches, and the bytes of its entries, read once.
+//!
+//! A file must be the same thing with the same size and time when it was listed, when its first chunk
+//! is read and after its last one, else it is [`SourceFault::Changed`]. Bytes go from the disk into
+//! the frames that the network sends. Numbers are known only from [`Source::next_batch`] to
+//! [`Source::forget`], so memory follows the entries under way and not the size of the tree.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use crate::fs::SourceError;
+use crate::fs::dir::Cursor;
+use crate::fs::hash::ChunkHasher;
+use crate::fs::os::{self, File, FileId, Folder, Form, Kind, OsError, Stat};
+use crate::fs::walk::{Found, Pass, Root, SkipReason, Skipped, Step, Walk};
+use crate::wire::block::{self, HEADER_BYTES, PAYLOAD_BYTES};
+use crate::wire::path::RelPath;
+use crate::wire::peer::{BATCH_BYTES, Entry, EntryKind, Hash, Mtime, Offer, OfferItem, SourceFault, Totals};
+use crate::wire::{CHUNK_BYTES, MAX_ENTRIES};
+
+/// Some of the manifest.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Number of the first entry; the others follow.
+    pub first: u32,
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// What was met on the way and is not sent.
+    pub skipped: Vec<Skipped>,
+    /// Whether the manifest ends here.
+    pub done: bool,
+}
+
+/// One chunk, ready to be sent.
+#[derive(Debug)]
+pub struct ChunkRead {
+    /// Block frames ([`crate::wire::block`]) in order: a header and at most [`PAYLOAD_BYTES`] each.
+    pub frames: Vec<BytesMut>,
+    /// SHA-256 over the payloads.
+    pub hash: Hash,
+}
+
+/// The paths to send, and the walk over them.
+#[derive(Debug)]
+pub struct Source {
+    roots: Arc<[Root]>,
+    walk: Walk,
+    pass: Pass,
+    done: bool,
+    next_number: u32,
+    announced: HashMap<u32, Announced>,
+    open: Option<(u32, File)>,
+    /// The root whose files were read last, and the way to their folder.
+    near: Option<(usize, Cursor)>,
+}
+
+/// What is remembered of an entry while it is under way.
+#[derive(Debug)]
+struct Announced {
+    root: usize,
+    path: RelPath,
+    id: FileId,
+    /// Absent for folders and links, which have no bytes.
+    file: Option<(u64, Mtime)>,
+}
+
+impl Source {
+    /// Checks that each path can be sent and derives its top-level name.
+    ///
+    /// Links are followed here and nowhere else.
+    ///
+    /// # Errors
+    /// [`SourceError`] for the first path that cannot be sent, and for two of the same name.
+    pub fn open(paths: &[PathBuf]) -> Result<Self, SourceError> {
+        let roots = paths.iter().map(|path| Root::open(path)).collect::<Result<Arc<[Root]>, _>>()?;
+        if roots.is_empty() {
+            return Err(SourceError::Nothing);
+        }
+        let mut names = HashMap::new();
+        for root in roots.iter() {
+            if let Some(first) = names.insert(&root.name, &root.path) {
+                let (first, second) = (first.clone(), root.path.clone());
+                return Err(SourceError::SameName { name: root.name.clone(), first, second });
+            }
+        }
+        Ok(Self {
+            walk: Walk::new(Arc::clone(&roots), Pass::Bodies),
+            roots,
+            pass: Pass::Bodies,
+            done: false,
+            next_number: 0,
+            announced: HashMap::new(),
+            open: None,
+            near: None,
+        })
+    }
+
+    /// A second walk that only counts, on its own and at its own pace.
+    pub fn survey(&self) -> Survey {
+        Survey { walk: Walk::new(Arc::clone(&self.roots), Pass::Survey), totals: Totals::default() }
+    }
+
+    /// The first top-level names, at most [`Offer::MAX_ITEMS`], and how many more there are.
+    pub fn offer_items(&self) -> (Vec<OfferItem>, u32) {
+        let item = |root: &Root| {
+            let folder = root.stat.form == Form::Folder;
+            OfferItem { name: root.name.clone(), folder, size: if folder { 0 } else { root.stat.size } }
+        };
+        let items: Vec<_> = self.roots.iter().take(Offer::MAX_ITEMS).map(item).collect();
+        let more = u32::try_from(self.roots.len() - items.len()).unwrap_or(u32::MAX);
+        (items, more)
+    }
+
+    /// The next entries of the manifest, numbered 0, 1, 2, … over all batches.
+    ///
+    /// Files and folders come first, a folder after all that it holds; then all links, in a walk of
+    /// their own. A batch ends with `max_entries` entries and skips together, at
+    /// [`BATCH_BYTES`], or with the manifest.
+    pub fn next_batch(&mut self, max_entries: usize) -> Batch {
+        let mut batch = Batch { first: self.next_number, ..Batch::default() };
+        let mut encoded_bytes = 0;
+        while batch.entries.len() + batch.skipped.len() < max_entries && encoded_bytes < BATCH_BYTES {
+            match self.next_step() {
+                Some(Step::Skipped(skipped)) => batch.skipped.push(skipped),
+                Some(Step::Found(found)) if self.next_number == MAX_ENTRIES => {
+                    let path = self.roots[found.root].local(&found.path);
+                    batch.skipped.push(Skipped { path, why: SkipReason::TooMany });
+                    self.done = true;
+                }
+                Some(Step::Found(found)) => {
+                    let entry = self.announce(found);
+                    encoded_bytes += entry.encoded_bytes();
+                    batch.entries.push(entry);
+                }
+                None => break,
+            }
+        }
+        batch.done = self.done;
+        batch
+    }
+
+    fn next_step(&mut self) -> Option<Step> {
+        while !self.done {
+            if let Some(step) = self.walk.next() {
+                return Some(step);
+            }
+            let links_remain = self.pass == Pass::Bodies && self.walk.met_links();
+            self.pass = Pass::Links;
+            match links_remain {
+                true => self.walk = Walk::new(Arc::clone(&self.roots), Pass::Links),
+                false => self.done = true,
+            }
+        }
+        None
+    }
+
+    fn announce(&mut self, found: Found) -> Entry {
+        let file = match found.kind {
+            EntryKind::File { size, mtime, .. } => Some((size, mtime)),
+            EntryKind::Folder { .. } | EntryKind::Link { .. } => None,
+        };
+        let announced = Announced { root: found.root, path: found.path.clone(), id: found.id, file };
+        self.announced.insert(self.next_number, announced);
+        self.next_number += 1;
+        Entry { path: found.path, kind: found.kind }
+    }
+
+    /// Reads chunk `index` (its offset in [`CHUNK_BYTES`]) of an announced file.
+    ///
+    /// One file is open at a time, so chunks are best read in order.
+    ///
+    /// # Errors
+    /// [`SourceFault::Changed`] as the file's head says; `Gone`, `Denied` or `Io` when it cannot be
+    /// read, and `Io` for a chunk that no announced file has.
+    pub fn read_chunk(&mut self, entry: u32, index: u32) -> Result<ChunkRead, SourceFault> {
+        let (size, _) = self.announced.get(&entry).and_then(|it| it.file).ok_or(SourceFault::Io)?;
+        let start = u64::from(index) * u64::from(CHUNK_BYTES);
+        let end = size.min(start + u64::from(CHUNK_BYTES));
+        if start >= end {
+            return Err(SourceFault::Io);
+        }
+        if self.open.as_ref().is_none_or(|(number, _)| *number != entry) {
+            self.open = None;
+            self.open = Some((entry, self.open_file(entry)?));
+        }
+        let (_, file) = self.open.as_ref().expect("it was opened just now");
+        let chunk = read_frames(file, entry, start, end);
+        let checked = match end == size {
+            true => self.announced.get(&entry).map_or(Ok(()), |it| it.check(file)),
+            false => Ok(()),
+        };
+        if end == size || chunk.is_err() || checked.is_err() {
+            self.open = None;
+        }
+        chunk.and_then(|chunk| checked.map(|()| chunk))
+    }
+
+    /// Checks an announced file that has no bytes as [`Source::read_chunk`] would.
+    ///
+    /// # Errors
+    /// As [`Source::read_chunk`].
+    pub fn check(&mut self, entry: u32) -> Result<(), SourceFault> {
+        self.open_file(entry).map(drop)
+    }
+
+    /// Forgets an entry that is settled; its number means nothing from here on.
+    pub fn forget(&mut self, entry: u32) {
+        self.announced.remove(&entry);
+        self.open.take_if(|(number, _)| *number == entry);
+    }
+
+    /// Where an announced entry is on this machine, for messages.
+    pub fn path_of(&self, entry: u32) -> Option<PathBuf> {
+        let announced = self.announced.get(&entry)?;
+        Some(self.roots[announced.root].local(&announced.path))
+    }
+
+    fn open_file(&mut self, entry: u32) -> Result<File, SourceFault> {
+        let announced = self.announced.get(&entry).filter(|it| it.file.is_some()).ok_or(SourceFault::Io)?;
+        let root = &self.roots[announced.root];
+        let file = match root.below(&announced.path) {
+            None => File::open(&root.path),
+            Some(below) => {
+                let (parent, name) = match below.rsplit_once('/') {
+                    Some((parent, name)) => (Some(parent), name),
+                    None => (None, below),
+                };
+                let near = self.near.take_if(|(root, _)| *root == announced.root);
+                let near = match near {
+                    Some(near) => Ok(near),
+                    None => {
+                        Folder::open(&root.path).map(|folder| (announced.root, Cursor::new(Arc::new(folder))))
+                    }
+                };
+                near.and_then(|near| {
+                    let (_, cursor) = self.near.insert(near);
+                    cursor.find(parent).and_then(|folder| folder.open_file(name))
+                })
+            }
+        };
+        let file = file.map_err(fault)?;
+        announced.check(&file)?;
+        Ok(file)
+    }
+}
+
+impl Announced {
+    fn check(&self, file: &File) -> Result<(), SourceFault> {
+        let Stat { form, id, size, mtime, .. } = os::stat(file).map_err(fault)?;
+        match form == Form::File && id == self.id && self.file == Some((size, mtime)) {
+            true => Ok(()),
+            false => Err(SourceFault::Changed),
+        }
+    }
+}
+
+/// What a failed call means for an entry that was there when it was listed.
+fn fault(error: OsError) -> SourceFault {
+    match error.kind {
+        Kind::Missing => SourceFault::Gone,
+        Kind::Denied => SourceFault::Denied,
+        Kind::NotAFolder | Kind::IsFolder => SourceFault::Changed,
+        Kind::Exists
+        | Kind::BadName
+        | Kind::Full
+        | Kind::Quota
+        | Kind::ReadOnly
+        | Kind::TooLarge
+        | Kind::Unsupported
+        | Kind::Other => SourceFault::Io,
+    }
+}
+
+fn read_frames(file: &File, entry: u32, start: u64, end: u64) -> Result<ChunkRead, SourceFault> {
+    let mut hasher = ChunkHasher::default();
+    let mut frames = Vec::with_capacity((end - start).div_ceil(PAYLOAD_BYTES as u64) as usize);
+    for offset in (start..end).step_by(PAYLOAD_BYTES) {
+        let length = (end - offset).min(PAYLOAD_BYTES as u64) as u32;
+        let mut frame = block::begin(block::Header { entry, length, offset });
+        frame.resize(HEADER_BYTES + length as usize, 0);
+        let payload = frame.get_mut(HEADER_BYTES..).unwrap_or_default();
+        if file.read_at(payload, offset).map_err(fault)? < payload.len() {
+            return Err(SourceFault::Changed);
+        }
+        hasher.update(payload);
+        frames.push(frame);
+    }
+    Ok(ChunkRead { frames, hash: hasher.finish() })
+}
+
+/// A walk that only counts what will be sent.
+#[derive(Debug)]
+pub struct Survey {
+    walk: Walk,
+    totals: Totals,
+}
+
+impl Survey {
+    /// Counts on, for at most `budget` entries, and returns the totals so far.
+    pub fn step(&mut self, budget: usize) -> Totals {
+        for _ in 0..budget {
+            match self.walk.next() {
+                Some(Step::Found(found)) => match found.kind {
+                    EntryKind::File { size, .. } => {
+                        self.totals.files += 1;
+                        self.totals.bytes = self.totals.bytes.saturating_add(size);
+                    }
+                    EntryKind::Folder { .. } => self.totals.folders += 1,
+                    EntryKind::Link { .. } => self.totals.links += 1,
+                },
+                Some(Step::Skipped(_)) => (),
+                None => {
+                    self.totals.complete = true;
+                    break;
+                }
+            }
+        }
+        self.totals
+    }
+}

@@ -1,0 +1,66 @@
+//! The signals that ask p2pcp to stop.
+
+use tokio::sync::watch;
+
+/// Which signal came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// Ctrl-C.
+    Interrupted,
+    /// SIGTERM, or the terminal went away.
+    Terminated,
+}
+
+/// Listens from its creation on; the first signal counts.
+#[derive(Debug, Clone)]
+pub struct Interrupts {
+    seen: watch::Receiver<Option<Interrupt>>,
+}
+
+impl Interrupts {
+    /// Takes over the signals of this process. Call it inside a tokio runtime.
+    pub fn listen() -> Self {
+        let (sender, seen) = watch::channel(None);
+        tokio::spawn(async move {
+            let interrupt = first_signal().await;
+            sender.send_replace(Some(interrupt));
+        });
+        Self { seen }
+    }
+
+    /// The signal, once one has come. Cancel safe.
+    pub async fn wait(&mut self) -> Interrupt {
+        match self.seen.wait_for(Option::is_some).await.map(|it| *it) {
+            Ok(Some(interrupt)) => interrupt,
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The signal, if one has come.
+    pub fn seen(&self) -> Option<Interrupt> {
+        *self.seen.borrow()
+    }
+}
+
+#[cfg(unix)]
+async fn first_signal() -> Interrupt {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => Interrupt::Interrupted,
+        _ = terminate.recv() => Interrupt::Terminated,
+        _ = hang_up.recv() => Interrupt::Terminated,
+    }
+}
+
+#[cfg(not(unix))]
+async fn first_signal() -> Interrupt {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => Interrupt::Interrupted,
+        Err(_) => std::future::pending().await,
+    }
+}

@@ -1,0 +1,45 @@
+//! p2pcp: peer-to-peer file copy over WebRTC.
+//!
+//! A pure core, thin hands, one narrow waist. Imports go right and down only; `tests/it/layering.rs`
+//! checks it. `ARCHITECTURE.md` is the map, `docs/PROTOCOL.md` the protocol.
+//!
+//! ```text
+//!  main > cli -+-> send -+-> connect -+-> signaling   (websocket client) --------+
+//!              |    |    |     |      +-> transport   (WebRTC, lanes)  ----------+
+//!              +-> recv -+     |      +-> code        (nameplate + secret) ------+
+//!              |    |    |     +------+-> session::handshake > crypto            +-> wire
+//!              |    |    +-> drive ---+-> session     (sans-IO state) > crypto --+   messages, limits,
+//!              |    |    |            +-> fs          (walk, sink, journal) -----+   names, blocks
+//!              |    |    +-> lan      (DNS-SD, the port of a nameplate) ---------+
+//!              |    +-> ui  (events in; bars, prompts out) ----------------------+
+//!              +-> signal, send > server    (rooms, sockets, limits) ------------+
+//!  error: facts of every layer in; one sentence, a hint and an exit code out.
+//! ```
+//!
+//! *code* (what people say) = *nameplate* (public number) + *secret* (words). *room*: the server's side of
+//! a nameplate. *peer*: the other p2pcp. *link*: an authenticated connection; *lane*: one of its peer
+//! connections; *channel*: a data channel in a lane. *session*: one transfer. *manifest* of *entries*;
+//! *chunk*: 1 MiB of an entry; *block*: one bulk message. *stage*: where unfinished bytes live;
+//! *journal*: the record of what is durable in it.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod cli;
+pub mod code;
+pub mod connect;
+pub mod crypto;
+pub mod drive;
+pub mod error;
+pub mod fs;
+mod interrupt;
+pub mod lan;
+pub mod recv;
+pub mod send;
+pub mod server;
+pub mod session;
+pub mod signal;
+pub mod signaling;
+pub mod transport;
+pub mod ui;
+pub mod wire;

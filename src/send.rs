@@ -1,0 +1,225 @@
+//! `p2pcp send`: shows a code, waits for whoever has it, sends.
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use crate::code::{Code, WordCount};
+use crate::connect::stun::StunServers;
+use crate::connect::{Bound, Surroundings, Waiting};
+use crate::drive::sending::SendingHands;
+use crate::drive::{self, Person};
+use crate::error::{Error, Finish};
+use crate::fs::{Source, host};
+use crate::interrupt::Interrupts;
+use crate::lan::{self, Announcement, Scope};
+use crate::server;
+use crate::session::sender::{Config, Sender};
+use crate::session::{Answer, Event};
+use crate::signaling::{ServerUrl, Signaling};
+use crate::ui::Reporter;
+use crate::wire::peer::{AbortReason, Offer, Totals};
+use crate::wire::signaling::Nameplate;
+
+/// Codes that one run may burn.
+pub const MAX_CODES: u32 = 3;
+
+/// Longest wait for a signaling server to answer.
+pub const SERVER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the paths are counted before the code is shown; the rest is counted meanwhile.
+const COUNT_FOR: Duration = Duration::from_millis(300);
+
+/// Entries counted between two looks at the clock.
+const COUNT_STEP: usize = 1000;
+
+/// Where the peers meet.
+#[derive(Debug, Clone)]
+pub enum Meeting {
+    /// On the sender's own machine, which is found on the local network or, for
+    /// [`Scope::Loopback`], on this machine only.
+    Here(Scope),
+    /// On a server.
+    Server(ServerUrl),
+}
+
+/// What to send, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Where to meet.
+    pub meeting: Meeting,
+    /// STUN servers, `host:port` each.
+    pub stun: Vec<String>,
+    /// Words of the code.
+    pub words: WordCount,
+}
+
+/// Runs the command. `told` hears each code as it is shown.
+///
+/// # Errors
+/// [`Error`].
+pub async fn run(
+    options: Options,
+    reporter: &Reporter,
+    mut told: impl FnMut(&Code),
+) -> Result<Finish, Error> {
+    let mut interrupts = Interrupts::listen();
+    let source = Source::open(&options.paths)?;
+    let mut survey = source.survey();
+    let counting = Instant::now();
+    let mut totals = Totals::default();
+    while !totals.complete && counting.elapsed() < COUNT_FOR {
+        totals = survey.step(COUNT_STEP);
+    }
+    let (items, more) = source.offer_items();
+    reporter.sending(&items, more, &totals);
+
+    let bound = tokio::select! {
+        bound = meet(&options, reporter, &mut told) => bound?,
+        interrupt = interrupts.wait() => return Err(Error::Interrupted(interrupt)),
+    };
+    reporter.connected(bound.path.kind, bound.path.address);
+
+    let config = Config { items, more, totals, complete_key: bound.complete_key };
+    let sender = Sender::new(config, Instant::now());
+    let hands = SendingHands::start(source, survey);
+    let mut person = Watcher { reporter, begun: Instant::now() };
+    let stop = interrupts.clone();
+    let ended = drive::run(sender, bound.link, hands, &mut person, cancelled(stop)).await;
+    let summary = ended.result.map_err(|failure| Error::sending(failure, interrupts.seen()))?;
+    reporter.finished(&summary, person.begun.elapsed());
+    Ok(Finish::of(&summary))
+}
+
+/// Resolves when the person wants to stop.
+pub(crate) async fn cancelled(mut interrupts: Interrupts) -> AbortReason {
+    interrupts.wait().await;
+    AbortReason::Interrupted
+}
+
+/// Shows codes until somebody has one: at most [`MAX_CODES`], as each wrong guess burns one.
+async fn meet(options: &Options, reporter: &Reporter, told: &mut impl FnMut(&Code)) -> Result<Bound, Error> {
+    let mut burnt = 0;
+    loop {
+        let (place, signaling) = Place::open(&options.meeting).await?;
+        let waiting = Waiting::create(signaling, options.words).await.map_err(Error::meeting)?;
+        reporter.code(waiting.code(), &receive_line(&options.meeting, waiting.code()));
+        told(waiting.code());
+        reporter.waiting();
+        let joined = waiting.joined().await.map_err(Error::meeting)?;
+        let surroundings = Surroundings { host: host::identity(), stun: stun_for(options) };
+        let bound = joined.bind(surroundings).await;
+        place.close().await;
+        let error = match bound {
+            Ok(bound) => return Ok(bound),
+            Err(error) => error,
+        };
+        burnt += 1;
+        if burnt == MAX_CODES {
+            return Err(Error::CodesBurnt(error));
+        }
+        match error.is_wrong_code() {
+            true => reporter.wrong_guess(MAX_CODES - burnt),
+            false => reporter.warning(&format!("{error}; that code is used up, here is a new one")),
+        }
+    }
+}
+
+fn stun_for(options: &Options) -> StunServers {
+    match options.meeting {
+        Meeting::Here(_) => StunServers::look_up(&[]),
+        Meeting::Server(_) => StunServers::look_up(&options.stun),
+    }
+}
+
+/// What to type on the other side.
+fn receive_line(meeting: &Meeting, code: &Code) -> String {
+    match meeting {
+        Meeting::Here(Scope::Lan) => format!("p2pcp recv {code}"),
+        Meeting::Here(Scope::Loopback) => format!("p2pcp recv --loopback {code}"),
+        Meeting::Server(url) => format!("p2pcp recv --server {url} {code}"),
+    }
+}
+
+/// A rendezvous that is open for one code.
+struct Place {
+    own: Option<(Announcement, OwnServer)>,
+}
+
+impl Place {
+    async fn open(meeting: &Meeting) -> Result<(Self, Signaling), Error> {
+        let scope = match meeting {
+            Meeting::Here(scope) => *scope,
+            Meeting::Server(url) => {
+                let signaling = Signaling::connect(url, SERVER_WITHIN).await;
+                let signaling = signaling.map_err(|error| Error::server(url, error))?;
+                return Ok((Self { own: None }, signaling));
+            }
+        };
+        let (listener, nameplate) = lan::bind(scope, || {
+            let mut bytes = [0; 8];
+            getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+            u64::from_le_bytes(bytes)
+        })?;
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(|_| Error::NoRendezvous)?;
+        let port = listener.local_addr().map_err(|_| Error::NoRendezvous)?.port();
+        let server = OwnServer::start(listener, nameplate);
+        let announcement = Announcement::start(nameplate, scope)?;
+        let url = ServerUrl::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let signaling = Signaling::connect(&url, SERVER_WITHIN).await;
+        let signaling = signaling.map_err(|error| Error::server(&url, error))?;
+        Ok((Self { own: Some((announcement, server)) }, signaling))
+    }
+
+    async fn close(self) {
+        if let Some((announcement, server)) = self.own {
+            drop(server);
+            announcement.end().await;
+        }
+    }
+}
+
+/// The rendezvous inside `send`; ends when dropped.
+struct OwnServer(JoinHandle<()>);
+
+impl OwnServer {
+    fn start(listener: tokio::net::TcpListener, nameplate: Nameplate) -> Self {
+        let config = server::Config::for_one_room(nameplate);
+        Self(tokio::spawn(async move {
+            if let Err(error) = server::run(listener, config, std::future::pending()).await {
+                log::warn!("the rendezvous ended: {error}");
+            }
+        }))
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A sender's person only watches.
+struct Watcher<'a> {
+    reporter: &'a Reporter,
+    begun: Instant,
+}
+
+impl Person for Watcher<'_> {
+    fn see(&mut self, event: Event) {
+        if event == Event::Accepted {
+            self.begun = Instant::now();
+        }
+        self.reporter.event(&event);
+    }
+
+    fn answer(&mut self, _: Offer) -> Pin<Box<dyn Future<Output = Answer>>> {
+        Box::pin(std::future::ready(Answer::No))
+    }
+}

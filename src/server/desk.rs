@@ -1,0 +1,230 @@
+//! The desk where all connections meet: rooms, limits and mailboxes behind one lock.
+//!
+//! Invariants: the lock is never held across an await, and nothing under it waits. A [`Ticket`] or
+//! an [`Occupancy`] gives back what it stands for when it is dropped, also when its task panicked.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::server::limits::{Admission, Limits, Source};
+use crate::server::rooms::{Rooms, Seat};
+use crate::server::{Config, Counts};
+use crate::wire::signaling::{CloseCode, Hex, Nameplate, Relay, ServerMessage};
+
+/// What is put into a connection's mailbox.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// Send this.
+    Message(ServerMessage),
+    /// Close with this.
+    Close(CloseCode),
+}
+
+/// The connection's end of its mailbox; the desk drops it when it gives a reader up.
+pub(crate) type Mailbox = mpsc::Sender<Delivery>;
+
+/// Rooms, limits and mailboxes.
+pub(crate) struct Desk {
+    /// How this server behaves.
+    pub(crate) config: Config,
+    state: Mutex<State>,
+}
+
+struct State {
+    rooms: Rooms,
+    limits: Limits,
+    mailboxes: HashMap<Seat, Mailbox>,
+}
+
+impl Desk {
+    /// A desk with nobody at it.
+    pub(crate) fn new(config: Config) -> Self {
+        let rooms = Rooms::new(config.rooms.clone());
+        let limits = Limits::new(config.limits.clone());
+        Self { config, state: Mutex::new(State { rooms, limits, mailboxes: HashMap::new() }) }
+    }
+
+    /// A mailbox that holds all that a room may ever say, so that no burst can overflow it; what a
+    /// reader that has stopped can cost is the room's allowance of bytes.
+    pub(crate) fn mailbox(&self) -> (Mailbox, mpsc::Receiver<Delivery>) {
+        /// `created` or `joined`, `peer`, `gone`, and a closing.
+        const OWN_WORDS: usize = 4;
+        mpsc::channel(self.config.rooms.messages as usize + OWN_WORDS)
+    }
+
+    /// Counts a connection in; `None` when it has to be dropped on the spot.
+    pub(crate) fn admit(self: &Arc<Self>, now: Instant, address: IpAddr) -> Option<Ticket> {
+        let source = Source::from(address);
+        let refusal = match self.state().limits.connect(now, source) {
+            Admission::Welcome => None,
+            Admission::Refused(code) => Some(code),
+            Admission::Dropped => return None,
+        };
+        Some(Ticket { desk: Arc::clone(self), source, refusal })
+    }
+
+    /// Makes a room; the answer is in the mailbox.
+    pub(crate) fn create(
+        self: &Arc<Self>,
+        now: Instant,
+        source: Source,
+        ns: Hex<16>,
+        mailbox: Mailbox,
+    ) -> Result<Occupancy, CloseCode> {
+        let random = getrandom::u64().map_err(|_| CloseCode::Full)?;
+        let mut state = self.state();
+        state.limits.create(now, source)?;
+        let created = state.rooms.create(now, ns, random)?;
+        let answer = ServerMessage::Created {
+            nameplate: created.nameplate,
+            ttl: whole_seconds(self.config.rooms.waiting),
+            ice: self.config.ice_servers.clone(),
+        };
+        state.mailboxes.insert(created.seat, mailbox);
+        state.deliver(created.seat, Delivery::Message(answer));
+        Counts::add(&self.config.counts.created);
+        Ok(Occupancy { desk: Arc::clone(self), seat: created.seat })
+    }
+
+    /// Joins a room; the answer is in the mailbox, and the sender has word of it.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        now: Instant,
+        source: Source,
+        nameplate: Nameplate,
+        nr: Hex<16>,
+        mailbox: Mailbox,
+    ) -> Result<Occupancy, CloseCode> {
+        let mut state = self.state();
+        state.limits.join(now, source)?;
+        let joined = state.rooms.join(now, nameplate).inspect_err(|_| {
+            state.limits.miss(now, source);
+            Counts::add(&self.config.counts.missed);
+        })?;
+        let answer = ServerMessage::Joined { ns: joined.ns, ice: self.config.ice_servers.clone() };
+        state.mailboxes.insert(joined.seat, mailbox);
+        state.deliver(joined.seat, Delivery::Message(answer));
+        state.deliver(joined.seat.other(), Delivery::Message(ServerMessage::Peer { nr }));
+        Counts::add(&self.config.counts.joined);
+        Ok(Occupancy { desk: Arc::clone(self), seat: joined.seat })
+    }
+
+    /// Closes the rooms whose time is over and forgets what need not be remembered.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let mut state = self.state();
+        for seat in state.rooms.expire(now) {
+            state.deliver(seat, Delivery::Close(CloseCode::Expired));
+        }
+        state.limits.sweep(now);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock cannot leave it half changed in a way that matters: each step keeps
+        // the tables consistent on its own.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Never waits. A mailbox that is full belongs to a reader that has stopped: it is given up, which
+    /// its connection sees as the end of the mailbox.
+    fn deliver(&mut self, seat: Seat, delivery: Delivery) {
+        if let Some(mailbox) = self.mailboxes.get(&seat)
+            && mailbox.try_send(delivery).is_err()
+        {
+            self.mailboxes.remove(&seat);
+        }
+    }
+}
+
+/// A connection that is counted.
+pub(crate) struct Ticket {
+    desk: Arc<Desk>,
+    /// Whom it counts against.
+    pub(crate) source: Source,
+    /// Why it may not stay.
+    pub(crate) refusal: Option<CloseCode>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.desk.state().limits.disconnect(Instant::now(), self.source);
+    }
+}
+
+/// A seat that is taken.
+pub(crate) struct Occupancy {
+    desk: Arc<Desk>,
+    seat: Seat,
+}
+
+impl Occupancy {
+    /// Passes a message on to the other seat.
+    pub(crate) fn relay(&self, relay: Relay, bytes: usize) -> Result<(), CloseCode> {
+        let mut state = self.desk.state();
+        let passed = state.rooms.relay(self.seat, &relay, bytes)?;
+        if let Some(path) = passed.outcome {
+            Counts::add(self.desk.config.counts.outcome(path));
+        }
+        if let Some(to) = passed.to {
+            state.deliver(to, Delivery::Message(ServerMessage::Relay(relay)));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Occupancy {
+    fn drop(&mut self) {
+        let mut state = self.desk.state();
+        state.mailboxes.remove(&self.seat);
+        if let Some(left_behind) = state.rooms.leave(Instant::now(), self.seat) {
+            state.deliver(left_behind, Delivery::Message(ServerMessage::Gone));
+        }
+    }
+}
+
+fn whole_seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use crate::server::Config;
+    use crate::server::desk::{Delivery, Desk};
+    use crate::wire::signaling::{Hex, Relay, ServerMessage};
+
+    #[test]
+    fn the_desk_forgets_who_left_and_gives_up_who_does_not_read() {
+        let mut config = Config::default();
+        config.rooms.messages = 4;
+        let desk = Arc::new(Desk::new(config));
+        let now = Instant::now();
+        let ticket = desk.admit(now, IpAddr::from([192, 0, 2, 1])).unwrap();
+        let ((sender, mut sender_mail), (receiver, receiver_mail)) = (desk.mailbox(), desk.mailbox());
+        let first = desk.create(now, ticket.source, Hex([1; 16]), sender).unwrap();
+        let Some(Delivery::Message(ServerMessage::Created { nameplate, .. })) = sender_mail.blocking_recv()
+        else {
+            panic!("no answer");
+        };
+        let second = desk.join(now, ticket.source, nameplate, Hex([2; 16]), receiver).unwrap();
+        assert_eq!(desk.state().mailboxes.len(), 2);
+
+        drop(receiver_mail);
+        first.relay(Relay::Confirm { t: Hex([0; 32]) }, 10).unwrap();
+        assert_eq!(desk.state().mailboxes.len(), 1, "nobody reads that mailbox any more");
+
+        drop((first, second, ticket));
+        let mut state = desk.state();
+        assert!(state.mailboxes.is_empty() && state.rooms.is_empty());
+        state.limits.sweep(now + std::time::Duration::from_secs(3600));
+        assert!(state.limits.is_empty(), "the ticket was given back");
+    }
+}

@@ -1,0 +1,246 @@
+//! What to do next: the transfer as two state machines without tokio, clock, files or randomness.
+//!
+//! [`sender::Sender`] and [`receiver::Receiver`] share one contract, [`Machine`]: put every input in with
+//! `handle`, then take every output with `poll` until it returns `None`. A whole transfer, with loss
+//! and crashes, runs in a unit test that way.
+//!
+//! ```text
+//! Sender:    Offering ─accept─► Streaming ─all settled─► Completing ─complete─► done
+//! Receiver:  Waiting ─offer─► Deciding ─yes─► Writing ─all settled─► Finishing ─► Lingering ─farewell─► done
+//!            any state ─ abort, violation, disk fault, silence, lost link, cancel ─► failed
+//! ```
+
+mod clock;
+pub mod handshake;
+mod incoming;
+mod receipt;
+pub mod receiver;
+pub mod sender;
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::wire::Channel;
+use crate::wire::block::BlockError;
+use crate::wire::path::RelPath;
+use crate::wire::peer::{AbortReason, Offer, Outcome, PeerError, Totals};
+
+/// Silence from a peer that owes us something, after which the person is told.
+pub const STALL_AFTER: Duration = Duration::from_secs(15);
+
+/// Silence after which the session ends, resumable.
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
+
+/// Longest wait for the person on the other side to accept.
+pub const CONSENT_WITHIN: Duration = Duration::from_secs(3600);
+
+/// One side of a transfer.
+pub trait Machine {
+    /// What it asks of the file system.
+    type Job;
+    /// What the file system answers.
+    type Done;
+
+    /// Takes one input at time `now`. Drain [`Machine::poll`] afterwards.
+    fn handle(&mut self, now: Instant, input: Input<Self::Done>);
+
+    /// The next thing to do, in order; `None` until there is another input.
+    fn poll(&mut self) -> Option<Output<Self::Job>>;
+}
+
+/// What happens to a session.
+#[derive(Debug)]
+pub enum Input<D> {
+    /// A frame came from the peer.
+    Frame(Channel, Bytes),
+    /// The link is gone for good.
+    LinkLost,
+    /// A job is done.
+    Disk(D),
+    /// The person has answered [`Output::Ask`].
+    Answer(Answer),
+    /// The time asked for by [`Output::WakeAt`] has come.
+    Tick,
+    /// Stop now; the reason is told to the peer.
+    Cancel(AbortReason),
+}
+
+/// What a session wants done.
+#[derive(Debug)]
+pub enum Output<J> {
+    /// Send a frame.
+    Send(Channel, BytesMut),
+    /// Work for the file system; answered by [`Input::Disk`].
+    Disk(J),
+    /// Ask the person; answered by [`Input::Answer`].
+    Ask(Offer),
+    /// Something that a person may want to see.
+    Emit(Event),
+    /// Call with [`Input::Tick`] at this time; replaces the time before.
+    WakeAt(Instant),
+    /// It is over: flush what was to be sent, then leave.
+    Done(Result<Summary, Failure>),
+}
+
+/// What the person said to an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Receive it.
+    Yes,
+    /// Do not.
+    No,
+    /// Nobody could be asked.
+    Unattended,
+}
+
+/// Progress, for whoever watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// How much there is, as far as known; comes again as the walk goes on.
+    Totals(Totals),
+    /// The receiver has accepted.
+    Accepted,
+    /// This file is now being sent or received.
+    Current(RelPath),
+    /// Payload bytes that have come to the receiver so far.
+    Moved(u64),
+    /// An entry is settled.
+    Settled {
+        /// Which.
+        path: RelPath,
+        /// How.
+        outcome: Outcome,
+        /// Whether it is a regular file.
+        file: bool,
+    },
+    /// The sender passes over something.
+    Skipped {
+        /// Its local path.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// All bytes are there; the rest is hashing and syncing.
+    Finishing,
+    /// Nothing has moved for this long.
+    Stalled(Duration),
+    /// It moves again.
+    Moving,
+}
+
+/// What a session did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Regular files that the receiver now has, verified and durable.
+    pub files: u64,
+    /// Folders made or found.
+    pub folders: u64,
+    /// Symbolic links made.
+    pub links: u64,
+    /// Payload bytes written.
+    pub bytes: u64,
+    /// Entries refused because their name was taken.
+    pub exists: u64,
+    /// Entries skipped because their name was taken and the receiver chose so.
+    pub skipped: u64,
+    /// Entries that the receiver's file system cannot hold.
+    pub refused: u64,
+    /// Entries that failed or changed at the sender.
+    pub source_failed: u64,
+    /// Paths that the sender never announced because it could not read or send them.
+    pub unsent: u64,
+}
+
+impl Summary {
+    /// Counts one settled entry.
+    fn count(&mut self, outcome: Outcome, kind: &crate::wire::peer::EntryKind) {
+        use crate::wire::peer::EntryKind;
+        let counter = match (outcome, kind) {
+            (Outcome::Kept { .. }, EntryKind::File { .. }) => &mut self.files,
+            (Outcome::Kept { .. }, EntryKind::Folder { .. }) => &mut self.folders,
+            (Outcome::Kept { .. }, EntryKind::Link { .. }) => &mut self.links,
+            (Outcome::Exists, _) => &mut self.exists,
+            (Outcome::Skipped, _) => &mut self.skipped,
+            (Outcome::Refused, _) => &mut self.refused,
+            (Outcome::SourceFailed(_), _) => &mut self.source_failed,
+        };
+        *counter += 1;
+    }
+}
+
+/// Why a session ended without finishing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The link broke.
+    #[error("the connection to the other side was lost")]
+    LinkLost,
+    /// The peer said nothing for [`GIVE_UP_AFTER`].
+    #[error("nothing came from the other side for {} minutes", GIVE_UP_AFTER.as_secs() / 60)]
+    Silence,
+    /// The peer stopped it.
+    #[error("the other side stopped: {0}")]
+    Peer(AbortReason),
+    /// We stopped it, having told the peer.
+    #[error("stopped here: {0}")]
+    Own(AbortReason),
+    /// The peer broke the protocol.
+    #[error("the other side sent something that the protocol forbids: {0}")]
+    Violation(#[from] Violation),
+    /// A hash did not match.
+    #[error("`{0}` arrived with bytes that do not match their hash")]
+    Integrity(RelPath),
+}
+
+impl Failure {
+    /// What the peer should hear about it, if it can still hear.
+    fn told_to_peer(&self) -> Option<AbortReason> {
+        match self {
+            Self::LinkLost | Self::Peer(_) => None,
+            Self::Silence => Some(AbortReason::Silence),
+            Self::Own(reason) => Some(*reason),
+            Self::Violation(_) => Some(AbortReason::Protocol),
+            Self::Integrity(_) => Some(AbortReason::Integrity),
+        }
+    }
+}
+
+/// How a peer broke the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// Not a control message.
+    #[error(transparent)]
+    Control(#[from] PeerError),
+    /// Not a block.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    /// A message that has no place now.
+    #[error("`{0}` out of turn")]
+    OutOfTurn(&'static str),
+    /// An entry number that is not outstanding.
+    #[error("entry {0} is not expected")]
+    UnknownEntry(u32),
+    /// Entries numbered with a gap or again.
+    #[error("entries from {got} where {expected} comes next")]
+    Numbering {
+        /// What comes next.
+        expected: u32,
+        /// What came.
+        got: u32,
+    },
+    /// More outstanding than allowed.
+    #[error("more {0} than were allowed")]
+    TooMuch(&'static str),
+    /// A block that is not the next of its entry, or past its size.
+    #[error("a block of entry {0} that does not come next")]
+    BlockOutOfPlace(u32),
+    /// A size or link that cannot be.
+    #[error("entry {0} cannot be made")]
+    ImpossibleEntry(u32),
+    /// A claim about an entry that does not agree with what was sent.
+    #[error("a false claim about entry {0}")]
+    FalseClaim(u32),
+    /// The final word does not authenticate.
+    #[error("the final confirmation does not match what was transferred")]
+    FalseCompletion,
+}

@@ -1,0 +1,524 @@
+//! The sender's state machine: announces entries, reads what is wanted, and believes nothing until the
+//! receiver's word authenticates.
+//!
+//! Invariants: at most [`MAX_OUTSTANDING_ENTRIES`] entries are announced and unsettled; at most the
+//! receiver's window of bytes is read and unacknowledged; an entry is settled once, and as kept only
+//! after its proof went out and with the sender's own digest.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::crypto::Key;
+use crate::crypto::digest::EntryDigest;
+use crate::crypto::keys::Complete;
+use crate::session::clock::{Clock, Silence};
+use crate::session::receipt::Receipt;
+use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary, Violation};
+use crate::wire::path::RelPath;
+use crate::wire::peer::{
+    self, AbortReason, Entry, EntryKind, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled,
+    SourceFault, Totals, Want,
+};
+use crate::wire::{CHUNK_BYTES, Channel, MAX_ENTRIES, MAX_OUTSTANDING_ENTRIES, chunk_count, chunk_length};
+
+/// Entries asked of the walk at once.
+const WALK_BATCH: usize = 512;
+
+/// Reads that may be under way; enough to keep a disk thread busy with files of a few KiB.
+const MAX_READS: usize = 64;
+
+/// Proofs that wait for company before they are sent.
+const PROOF_BATCH: usize = 256;
+
+/// Proofs are sent at the latest after this many bytes.
+const PROOF_BYTES: u64 = CHUNK_BYTES as u64;
+
+/// What the sender asks of the file system, answered in order by [`Done`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Job {
+    /// Count on.
+    Survey,
+    /// Find up to so many more entries.
+    Walk {
+        /// How many.
+        max: usize,
+    },
+    /// See whether an empty file is as announced; answered like reading its chunk 0.
+    Check {
+        /// Which.
+        entry: u32,
+    },
+    /// Read and hash a chunk.
+    Read {
+        /// Of which entry.
+        entry: u32,
+        /// Which chunk.
+        index: u32,
+    },
+    /// The entry will not be read any more. No answer.
+    Forget {
+        /// Which.
+        entry: u32,
+    },
+}
+
+/// What the file system answers.
+#[derive(Debug)]
+pub enum Done {
+    /// To [`Job::Survey`].
+    Surveyed(Totals),
+    /// To [`Job::Walk`].
+    Walked(Walked),
+    /// To [`Job::Read`].
+    Read {
+        /// Of which entry.
+        entry: u32,
+        /// Which chunk.
+        index: u32,
+        /// The chunk as frames for the bulk channel, and its hash.
+        result: Result<(Vec<BytesMut>, Hash), SourceFault>,
+    },
+}
+
+/// Some more of the manifest.
+#[derive(Debug, Default)]
+pub struct Walked {
+    /// The entries, numbered on from those before; they fit one control frame.
+    pub entries: Vec<Entry>,
+    /// What was passed over, with the reason.
+    pub skipped: Vec<(String, String)>,
+    /// Whether that was all.
+    pub done: bool,
+}
+
+/// What a sender is made of.
+pub struct Config {
+    /// The first top-level names.
+    pub items: Vec<OfferItem>,
+    /// How many more there are.
+    pub more: u32,
+    /// As far as counted.
+    pub totals: Totals,
+    /// The key of the receiver's last word.
+    pub complete_key: Key<Complete>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The offer is out, the receiver is thinking.
+    Offering,
+    /// Accepted.
+    Streaming,
+    /// Everything is announced; what is missing is the receiver's word.
+    Completing,
+    /// Over.
+    Ended,
+}
+
+/// An announced entry that is not settled yet.
+struct Outgoing {
+    path: RelPath,
+    kind: EntryKind,
+    reading: Reading,
+    digest: EntryDigest,
+    /// Chunks read so far; reads end in the order in which they were asked for.
+    read: u32,
+    /// Payload bytes handed to the bulk channel.
+    sent: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// The receiver has not said whether it wants the bytes.
+    Announced,
+    /// Wanted; this chunk is read next.
+    Next(u32),
+    /// All reads are under way.
+    Issued,
+    /// The proof went out (the digest is zero for what has no bytes).
+    Proven(Hash),
+    /// It could not be read to the end.
+    Failed(SourceFault),
+}
+
+/// The sender's side of a session.
+pub struct Sender {
+    state: State,
+    totals: Totals,
+    clock: Clock,
+    outputs: VecDeque<Output<Job>>,
+    outstanding: BTreeMap<u32, Outgoing>,
+    announced: u32,
+    wants_seen: u32,
+    walking: bool,
+    walked: bool,
+    to_read: VecDeque<u32>,
+    reads: usize,
+    /// Bytes read or being read, ever; `acked` runs after it within `window`.
+    taken: u64,
+    sent: u64,
+    received: u64,
+    acked: u64,
+    window: u64,
+    proofs: Vec<Proof>,
+    proof_bytes: u64,
+    receipt: Receipt,
+    summary: Summary,
+}
+
+impl Sender {
+    /// Starts a session over a link that both sides have bound.
+    pub fn new(config: Config, now: Instant) -> Self {
+        let mut sender = Self {
+            state: State::Offering,
+            totals: config.totals,
+            clock: Clock::new(now),
+            outputs: VecDeque::new(),
+            outstanding: BTreeMap::new(),
+            announced: 0,
+            wants_seen: 0,
+            walking: false,
+            walked: false,
+            to_read: VecDeque::new(),
+            reads: 0,
+            taken: 0,
+            sent: 0,
+            received: 0,
+            acked: 0,
+            window: 0,
+            proofs: Vec::new(),
+            proof_bytes: 0,
+            receipt: Receipt::new(config.complete_key),
+            summary: Summary::default(),
+        };
+        let offer = Offer { items: config.items, more: config.more, totals: config.totals };
+        sender.send(&PeerMessage::Offer(offer));
+        sender.emit(Event::Totals(config.totals));
+        if !config.totals.complete {
+            sender.outputs.push_back(Output::Disk(Job::Survey));
+        }
+        sender.walk_on();
+        sender.outputs.push_back(Output::WakeAt(now + CONSENT_WITHIN));
+        sender
+    }
+
+    fn send(&mut self, message: &PeerMessage) {
+        let frame = BytesMut::from(peer::encode(message).as_slice());
+        self.outputs.push_back(Output::Send(Channel::Control, frame));
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.outputs.push_back(Output::Emit(event));
+    }
+
+    fn walk_on(&mut self) {
+        let room = MAX_OUTSTANDING_ENTRIES - self.outstanding.len().min(MAX_OUTSTANDING_ENTRIES);
+        if !self.walking && !self.walked && room >= WALK_BATCH {
+            self.walking = true;
+            self.outputs.push_back(Output::Disk(Job::Walk { max: WALK_BATCH }));
+        }
+    }
+
+    /// Issues reads while the window, in bytes, and the number under way allow.
+    fn read_on(&mut self) {
+        while self.reads < MAX_READS
+            && let Some(&entry) = self.to_read.front()
+        {
+            let Some(outgoing) = self.outstanding.get_mut(&entry) else {
+                self.to_read.pop_front();
+                continue;
+            };
+            let (EntryKind::File { size, .. }, Reading::Next(index)) = (&outgoing.kind, outgoing.reading)
+            else {
+                self.to_read.pop_front();
+                continue;
+            };
+            let bytes = chunk_length(*size, index);
+            if self.taken - self.acked + bytes > self.window {
+                break;
+            }
+            let last = u64::from(index) + 1 >= chunk_count(*size);
+            outgoing.reading = if last { Reading::Issued } else { Reading::Next(index + 1) };
+            let started = (index == 0).then(|| outgoing.path.clone());
+            if last {
+                self.to_read.pop_front();
+            }
+            self.taken += bytes;
+            self.reads += 1;
+            let job = if bytes == 0 { Job::Check { entry } } else { Job::Read { entry, index } };
+            self.outputs.push_back(Output::Disk(job));
+            if let Some(path) = started {
+                self.emit(Event::Current(path));
+            }
+        }
+    }
+
+    fn handle_done(&mut self, done: Done) {
+        match done {
+            Done::Surveyed(totals) => {
+                self.totals = totals;
+                self.send(&PeerMessage::Totals(totals));
+                self.emit(Event::Totals(totals));
+                if !totals.complete {
+                    self.outputs.push_back(Output::Disk(Job::Survey));
+                }
+            }
+            Done::Walked(walked) => self.handle_walked(walked),
+            Done::Read { entry, index, result } => self.handle_read(entry, index, result),
+        }
+    }
+
+    fn handle_walked(&mut self, walked: Walked) {
+        self.walking = false;
+        self.walked = walked.done;
+        self.summary.unsent += walked.skipped.len() as u64;
+        for (path, why) in walked.skipped {
+            self.emit(Event::Skipped { path, why });
+        }
+        let first = self.announced;
+        for entry in &walked.entries {
+            let outgoing = Outgoing {
+                path: entry.path.clone(),
+                digest: EntryDigest::new(entry.kind.size()),
+                kind: entry.kind.clone(),
+                reading: Reading::Announced,
+                read: 0,
+                sent: 0,
+            };
+            self.outstanding.insert(self.announced, outgoing);
+            self.announced += 1;
+        }
+        if self.announced > MAX_ENTRIES - WALK_BATCH as u32 {
+            self.walked = true;
+        }
+        if !walked.entries.is_empty() {
+            self.send(&PeerMessage::Entries { first, entries: walked.entries });
+        }
+        if self.walked {
+            self.send(&PeerMessage::End { entries: self.announced, skipped: self.summary.unsent });
+        }
+        self.walk_on();
+    }
+
+    fn handle_read(&mut self, entry: u32, index: u32, result: Result<(Vec<BytesMut>, Hash), SourceFault>) {
+        self.reads = self.reads.saturating_sub(1);
+        let Some(outgoing) = self.outstanding.get_mut(&entry).filter(|it| it.read == index) else { return };
+        outgoing.read += 1;
+        let size = outgoing.kind.size();
+        let length = chunk_length(size, index);
+        if matches!(outgoing.reading, Reading::Failed(_)) {
+            self.taken -= length;
+            return;
+        }
+        match result {
+            Ok((frames, hash)) => {
+                if length > 0 {
+                    outgoing.digest.push(&hash);
+                    outgoing.sent += length;
+                    self.sent += length;
+                    self.proofs.push(Proof::Chunk { entry, index, hash });
+                }
+                if u64::from(index) + 1 >= chunk_count(size) {
+                    let digest = outgoing.digest.clone().finish();
+                    outgoing.reading = Reading::Proven(digest);
+                    self.proofs.push(Proof::Entry { entry, digest });
+                }
+                self.proof_bytes += length;
+                for frame in frames {
+                    self.outputs.push_back(Output::Send(Channel::Bulk, frame));
+                }
+            }
+            Err(fault) => {
+                self.taken -= length;
+                let sent = outgoing.sent;
+                outgoing.reading = Reading::Failed(fault);
+                self.proofs.push(Proof::Failed { entry, fault, sent });
+            }
+        }
+        if self.reads == 0 || self.proof_bytes >= PROOF_BYTES || self.proofs.len() >= PROOF_BATCH {
+            self.flush_proofs();
+        }
+    }
+
+    fn flush_proofs(&mut self) {
+        self.proof_bytes = 0;
+        if !self.proofs.is_empty() {
+            let proofs = std::mem::take(&mut self.proofs);
+            self.send(&PeerMessage::Proofs(proofs));
+        }
+    }
+
+    fn handle_frame(&mut self, channel: Channel, frame: &Bytes) -> Result<(), Failure> {
+        if channel == Channel::Bulk {
+            return Err(Violation::OutOfTurn("bulk").into());
+        }
+        let message = peer::decode(frame).map_err(Violation::from)?;
+        match (message, self.state) {
+            (PeerMessage::Abort(reason), _) => return Err(Failure::Peer(reason)),
+            (PeerMessage::Accept { window }, State::Offering) => {
+                self.window = u64::from(window.max(CHUNK_BYTES));
+                self.state = State::Streaming;
+                self.emit(Event::Accepted);
+            }
+            (PeerMessage::Wants { first, wants }, State::Streaming) => self.handle_wants(first, &wants)?,
+            (PeerMessage::Ack { received, written }, State::Streaming | State::Completing) => {
+                self.handle_ack(received, written)?;
+            }
+            (PeerMessage::Settled(batch), State::Streaming) => {
+                for settled in batch {
+                    self.handle_settled(settled)?;
+                }
+            }
+            (PeerMessage::Complete { mac }, State::Completing) => return self.handle_complete(&mac),
+            (other, _) => return Err(Violation::OutOfTurn(other.name()).into()),
+        }
+        Ok(())
+    }
+
+    fn handle_wants(&mut self, first: u32, wants: &[Want]) -> Result<(), Violation> {
+        if first != self.wants_seen {
+            return Err(Violation::Numbering { expected: self.wants_seen, got: first });
+        }
+        for want in wants {
+            let number = self.wants_seen;
+            if number >= self.announced {
+                return Err(Violation::UnknownEntry(number));
+            }
+            self.wants_seen += 1;
+            match (want, self.outstanding.get_mut(&number)) {
+                (Want::Nothing, None) => (),
+                (Want::All, Some(outgoing)) => match outgoing.kind {
+                    EntryKind::File { .. } => {
+                        outgoing.reading = Reading::Next(0);
+                        self.to_read.push_back(number);
+                    }
+                    EntryKind::Folder { .. } | EntryKind::Link { .. } => {
+                        outgoing.reading = Reading::Proven([0; 32]);
+                    }
+                },
+                _ => return Err(Violation::FalseClaim(number)),
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_ack(&mut self, received: u64, written: u64) -> Result<(), Violation> {
+        let grows = received >= self.received && written >= self.acked;
+        let news = received > self.received || written > self.acked;
+        if !grows || !news || written > received || received > self.sent {
+            return Err(Violation::TooMuch("acknowledged bytes"));
+        }
+        self.received = received;
+        self.acked = written;
+        self.summary.bytes = written;
+        self.emit(Event::Moved(received));
+        Ok(())
+    }
+
+    fn handle_settled(&mut self, settled: Settled) -> Result<(), Violation> {
+        let Settled { entry, outcome } = settled;
+        let outgoing = self.outstanding.get(&entry).ok_or(Violation::UnknownEntry(entry))?;
+        let true_claim = match (outcome, outgoing.reading) {
+            (Outcome::Kept { digest }, Reading::Proven(ours)) => digest == ours,
+            (Outcome::SourceFailed(fault), Reading::Failed(ours)) => fault == ours,
+            // A name can be found taken before the bytes are asked for, or when all of them are there.
+            (Outcome::Exists | Outcome::Skipped | Outcome::Refused, reading) => {
+                matches!(reading, Reading::Announced | Reading::Proven(_))
+            }
+            (Outcome::Kept { .. } | Outcome::SourceFailed(_), _) => false,
+        };
+        if !true_claim {
+            return Err(Violation::FalseClaim(entry));
+        }
+        let outgoing = self.outstanding.remove(&entry).ok_or(Violation::UnknownEntry(entry))?;
+        self.receipt.settle(&settled);
+        self.summary.count(outcome, &outgoing.kind);
+        self.outputs.push_back(Output::Disk(Job::Forget { entry }));
+        let file = outgoing.kind.is_file();
+        self.emit(Event::Settled { path: outgoing.path, outcome, file });
+        Ok(())
+    }
+
+    fn handle_complete(&mut self, mac: &Hash) -> Result<(), Failure> {
+        if !self.receipt.verify(mac) {
+            return Err(Violation::FalseCompletion.into());
+        }
+        self.send(&PeerMessage::Farewell);
+        self.end(Ok(self.summary));
+        Ok(())
+    }
+
+    fn end(&mut self, result: Result<Summary, Failure>) {
+        self.state = State::Ended;
+        self.outputs.push_back(Output::Done(result));
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if let Some(reason) = failure.told_to_peer() {
+            self.send(&PeerMessage::Abort(reason));
+        }
+        self.end(Err(failure));
+    }
+
+    fn handle_tick(&mut self, now: Instant) -> Result<(), Failure> {
+        if self.state == State::Offering {
+            return match self.clock.silent_for(now) >= CONSENT_WITHIN {
+                true => Err(Failure::Own(AbortReason::Unattended)),
+                false => Ok(()),
+            };
+        }
+        match self.clock.check(now) {
+            Silence::None => (),
+            Silence::Stalled(time) => self.emit(Event::Stalled(time)),
+            Silence::GivenUp => return Err(Failure::Silence),
+        }
+        Ok(())
+    }
+}
+
+impl Machine for Sender {
+    type Job = Job;
+    type Done = Done;
+
+    fn handle(&mut self, now: Instant, input: Input<Done>) {
+        if self.state == State::Ended {
+            return;
+        }
+        let progress = matches!(input, Input::Frame(..) | Input::Disk(_));
+        let result = match input {
+            Input::Frame(channel, frame) => self.handle_frame(channel, &frame),
+            Input::Disk(done) => {
+                self.handle_done(done);
+                Ok(())
+            }
+            Input::Answer(_) => Ok(()),
+            Input::Tick => self.handle_tick(now),
+            Input::LinkLost => Err(Failure::LinkLost),
+            Input::Cancel(reason) => Err(Failure::Own(reason)),
+        };
+        if let Err(failure) = result {
+            return self.fail(failure);
+        }
+        if self.state == State::Ended {
+            return;
+        }
+        self.walk_on();
+        self.read_on();
+        if self.walked && self.outstanding.is_empty() && self.state == State::Streaming {
+            self.state = State::Completing;
+            self.emit(Event::Finishing);
+        }
+        let offering = self.state == State::Offering;
+        if progress && !offering && self.clock.progress(now) {
+            self.emit(Event::Moving);
+        }
+        let wake = if offering { self.clock.last() + CONSENT_WITHIN } else { self.clock.wake_at() };
+        self.outputs.push_back(Output::WakeAt(wake));
+    }
+
+    fn poll(&mut self) -> Option<Output<Job>> {
+        self.outputs.pop_front()
+    }
+}

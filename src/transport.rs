@@ -1,0 +1,50 @@
+//! A link: two channels to one peer, whatever carries them.
+//!
+//! [`Link`] is the waist between the session and the network; it has no WebRTC words. `peer` and
+//! `socket` behind it are the only files that say `webrtc::`; `memory` carries the tests.
+
+pub mod memory;
+pub mod peer;
+mod socket;
+
+use std::future::Future;
+use std::net::IpAddr;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::wire::{Channel, PathKind};
+
+/// A connection to one peer: ordered and reliable per channel.
+pub trait Link {
+    /// The next frame; `None` when the link is gone. One caller at a time. Cancel safe.
+    fn recv(&self) -> impl Future<Output = Option<(Channel, Bytes)>> + Send;
+
+    /// Waits until `channel` has room for a frame. Cancel safe.
+    ///
+    /// # Errors
+    /// [`LinkLost`] when it never will.
+    fn ready(&self, channel: Channel) -> impl Future<Output = Result<(), LinkLost>> + Send;
+
+    /// Sends one frame; call it after [`Link::ready`], or it may buffer past the channel's limit.
+    ///
+    /// # Errors
+    /// [`LinkLost`] when the link is gone.
+    fn send(&self, channel: Channel, frame: BytesMut) -> impl Future<Output = Result<(), LinkLost>> + Send;
+
+    /// Waits until the peer has acknowledged what was sent (or is gone), then hangs up.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// The link is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the connection to the other side was lost")]
+pub struct LinkLost;
+
+/// How two peers found each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Path {
+    /// Direct or relayed.
+    pub kind: PathKind,
+    /// The peer's address, where the path is direct.
+    pub address: Option<IpAddr>,
+}

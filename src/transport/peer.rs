@@ -1,0 +1,386 @@
+//! One lane over WebRTC: the only file, with `socket`, that says `webrtc::`.
+//!
+//! A lane is one peer connection with two channels that both sides know beforehand (negotiated, ids 0
+//! and 1), so no channel has to be announced. The side that answers is the client of DTLS and SCTP and
+//! must speak first: what the other side sends while its last handshake packet is on the way is lost
+//! (`rtc` 0.21 drops a message for a channel that is not open yet). [`Lane`] makes descriptions and candidates as text for
+//! whoever carries them; [`Lane::open`] waits for both channels and gives a [`WebRtcLink`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
+use rtc::peer_connection::transport::RTCDtlsRole;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex, mpsc};
+use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
+use webrtc::peer_connection::{
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
+    RTCIceCandidateInit, RTCIceCandidateType, RTCIceGatheringState, RTCIceServer, RTCPeerConnectionIceEvent,
+    RTCPeerConnectionState, RTCSessionDescription, SettingEngineBuilder,
+};
+
+use crate::transport::socket::{LaneRuntime, window_bytes};
+use crate::transport::{Link, LinkLost, Path};
+use crate::wire::block::{HEADER_BYTES, MAX_PAYLOAD_BYTES};
+use crate::wire::peer::Hash;
+use crate::wire::signaling::IceServer;
+use crate::wire::{Channel, PathKind};
+
+/// SCTP packet size inside one host, in bytes.
+///
+/// Loopback's MTU is 65,536; DTLS records end at 16,384 (RFC 6347 §4.1.1), so this is the largest
+/// packet that one record holds. It moves twice what the default of 1,191 does.
+const LOOPBACK_SCTP_MTU: u32 = 16_300;
+
+/// Receive buffer for one packet on loopback, in bytes.
+const LOOPBACK_RECEIVE_MTU: usize = 65_535;
+
+/// Unacknowledged bytes that a channel may hold before [`Link::ready`] waits.
+const SEND_BUFFER_BYTES: usize = 4 << 20;
+
+/// Candidates and state changes that may wait to be taken.
+const EVENT_QUEUE: usize = 256;
+
+/// Remote candidates that are looked at; more than any honest machine has.
+const MAX_REMOTE_CANDIDATES: usize = 64;
+
+/// Longest wait for the peer to acknowledge the last frames when hanging up.
+const FLUSH_WITHIN: Duration = Duration::from_secs(3);
+
+/// No packet for this long: the pair of addresses is suspect.
+const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
+
+/// Suspect for this long after that: the link is lost.
+const ICE_FAILED_AFTER: Duration = Duration::from_secs(20);
+
+/// Pace of ICE checks (RFC 8445 §14.2); the library's own 200 ms tick costs half a second of set-up.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The same inside one host, where there is one pair of addresses.
+const LOOPBACK_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long an address pair is tried.
+const CHECK_FOR: Duration = Duration::from_secs(15);
+
+/// Where a lane may look for paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Both peers run on this very host: loopback only, with large packets.
+    SameHost,
+    /// Every interface, and whatever STUN and TURN servers tell.
+    Everywhere,
+}
+
+/// Why a lane could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LaneError {
+    /// A description or candidate that WebRTC does not take.
+    #[error("the other side's connection description is not usable")]
+    BadDescription,
+    /// No socket, no randomness, or another local fault; the library's words are in it.
+    #[error("no connection could be prepared: {0}")]
+    Local(String),
+    /// ICE or DTLS gave up.
+    #[error("no network path between the two machines was found")]
+    NoPath,
+}
+
+/// What a lane tells while it is being set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaneEvent {
+    /// A candidate to hand to the peer, as JSON of `RTCIceCandidateInit`.
+    Candidate(String),
+    /// There will be no more candidates.
+    Gathered,
+    /// Both channels are open.
+    Open,
+    /// It has failed or was closed.
+    Failed,
+}
+
+/// A peer connection that is being set up.
+pub struct Lane {
+    connection: Arc<dyn PeerConnection>,
+    control: Arc<dyn DataChannel>,
+    bulk: Arc<dyn DataChannel>,
+    events: mpsc::Receiver<LaneEvent>,
+    opened: [bool; 2],
+    remote_candidates: usize,
+}
+
+struct Handler {
+    events: mpsc::Sender<LaneEvent>,
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        let address = event.candidate.address.parse::<std::net::IpAddr>();
+        if address.is_ok_and(|it| it.is_unspecified()) {
+            return; // A wildcard socket without an interface behind it: nobody can dial it.
+        }
+        if let Ok(init) = event.candidate.to_json()
+            && let Ok(text) = serde_json::to_string(&init)
+        {
+            self.events.try_send(LaneEvent::Candidate(text)).ok();
+        }
+    }
+
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            self.events.try_send(LaneEvent::Gathered).ok();
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        if matches!(state, RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed) {
+            // If the queue is full the lane fails by its owner's deadline instead.
+            self.events.try_send(LaneEvent::Failed).ok();
+        }
+    }
+}
+
+impl Lane {
+    /// Opens the sockets of a lane; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`LaneError::Local`].
+    pub async fn new(reach: Reach, ice_servers: &[IceServer]) -> Result<Self, LaneError> {
+        let (sender, events) = mpsc::channel(EVENT_QUEUE);
+        let servers = ice_servers.iter().map(|server| RTCIceServer {
+            urls: server.urls.clone(),
+            username: server.username.clone().unwrap_or_default(),
+            credential: server.credential.clone().unwrap_or_default(),
+        });
+        let servers = match reach {
+            Reach::SameHost => Vec::new(),
+            Reach::Everywhere => servers.collect(),
+        };
+        let connection = PeerConnectionBuilder::new()
+            .with_configuration(RTCConfigurationBuilder::default().with_ice_servers(servers).build())
+            .with_setting_engine(settings(reach))
+            .with_handler(Arc::new(Handler { events: sender }))
+            .with_runtime(Arc::new(LaneRuntime))
+            .with_udp_addrs(match reach {
+                Reach::SameHost => vec!["127.0.0.1:0"],
+                Reach::Everywhere => vec!["0.0.0.0:0", "[::]:0"],
+            })
+            .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES)
+            .build()
+            .await
+            .map_err(local)?;
+        let connection: Arc<dyn PeerConnection> = Arc::new(connection);
+        let control = negotiated(&*connection, "control", 0).await?;
+        let bulk = negotiated(&*connection, "bulk", 1).await?;
+        Ok(Self { connection, control, bulk, events, opened: [false; 2], remote_candidates: 0 })
+    }
+
+    /// Makes the offer; candidates follow by [`Lane::next_event`].
+    ///
+    /// # Errors
+    /// [`LaneError::Local`].
+    pub async fn offer(&self) -> Result<String, LaneError> {
+        let offer = self.connection.create_offer(None).await.map_err(local)?;
+        let sdp = offer.sdp.clone();
+        self.connection.set_local_description(offer).await.map_err(local)?;
+        Ok(sdp)
+    }
+
+    /// Takes the peer's offer and makes the answer.
+    ///
+    /// # Errors
+    /// [`LaneError::BadDescription`] or [`LaneError::Local`].
+    pub async fn answer(&self, offer: String) -> Result<String, LaneError> {
+        let offer = RTCSessionDescription::offer(offer).map_err(|_| LaneError::BadDescription)?;
+        self.connection.set_remote_description(offer).await.map_err(|_| LaneError::BadDescription)?;
+        let answer = self.connection.create_answer(None).await.map_err(|_| LaneError::BadDescription)?;
+        let sdp = answer.sdp.clone();
+        self.connection.set_local_description(answer).await.map_err(local)?;
+        Ok(sdp)
+    }
+
+    /// Takes the peer's answer.
+    ///
+    /// # Errors
+    /// [`LaneError::BadDescription`].
+    pub async fn accept(&self, answer: String) -> Result<(), LaneError> {
+        let answer = RTCSessionDescription::answer(answer).map_err(|_| LaneError::BadDescription)?;
+        self.connection.set_remote_description(answer).await.map_err(|_| LaneError::BadDescription)
+    }
+
+    /// Takes one of the peer's candidates. One that is not usable is passed over, as RFC 8838 §8 asks;
+    /// past a bound all are. Call it only after the peer's description was taken.
+    pub async fn add_candidate(&mut self, candidate: &str) {
+        self.remote_candidates += 1;
+        if self.remote_candidates > MAX_REMOTE_CANDIDATES {
+            return;
+        }
+        if let Ok(init) = serde_json::from_str::<RTCIceCandidateInit>(candidate) {
+            self.connection.add_ice_candidate(init).await.ok();
+        }
+    }
+
+    /// The next thing to know about this lane. Cancel safe.
+    pub async fn next_event(&mut self) -> LaneEvent {
+        loop {
+            let [control_open, bulk_open] = self.opened;
+            let (opened, event) = tokio::select! {
+                event = self.events.recv() => return event.unwrap_or(LaneEvent::Failed),
+                event = self.control.poll(), if !control_open => ([true, bulk_open], event),
+                event = self.bulk.poll(), if !bulk_open => ([control_open, true], event),
+            };
+            match event {
+                Some(DataChannelEvent::OnOpen) => self.opened = opened,
+                Some(_) => (),
+                None => return LaneEvent::Failed,
+            }
+            if self.opened == [true, true] {
+                return LaneEvent::Open;
+            }
+        }
+    }
+
+    /// SHA-256 of our certificate and of the one that the peer proved to hold in DTLS.
+    ///
+    /// # Errors
+    /// [`LaneError::NoPath`] before the lane is open.
+    pub async fn fingerprints(&self) -> Result<(Hash, Hash), LaneError> {
+        let local = self.connection.local_description().await.ok_or(LaneError::NoPath)?;
+        let ours = fingerprint_of(&local.sdp).ok_or_else(|| LaneError::Local("no fingerprint".into()))?;
+        let sctp = self.connection.sctp().await.ok_or(LaneError::NoPath)?;
+        let chain = sctp.transport().get_remote_certificates().await.map_err(|_| LaneError::NoPath)?;
+        let theirs = chain.first().ok_or(LaneError::NoPath)?;
+        Ok((ours, Sha256::digest(theirs).into()))
+    }
+
+    /// How the peer was reached.
+    pub async fn path(&self) -> Path {
+        let unknown = Path { kind: PathKind::Direct, address: None };
+        let Some(sctp) = self.connection.sctp().await else { return unknown };
+        let pair = sctp.transport().ice_transport().get_selected_candidate_pair().await;
+        let Ok(Some(pair)) = pair else { return unknown };
+        let relayed = [pair.local(), pair.remote()].iter().any(|it| it.typ == RTCIceCandidateType::Relay);
+        match relayed {
+            true => Path { kind: PathKind::Relayed, address: None },
+            false => Path { kind: PathKind::Direct, address: pair.remote().address.parse().ok() },
+        }
+    }
+
+    /// The open lane as a link.
+    pub fn into_link(self) -> WebRtcLink {
+        let Self { connection, control, bulk, events, .. } = self;
+        WebRtcLink { connection, control, bulk, events: Mutex::new(events) }
+    }
+
+    /// Gives the lane up.
+    pub async fn abandon(self) {
+        self.connection.close().await.ok();
+    }
+}
+
+fn settings(reach: Reach) -> webrtc::peer_connection::SettingEngine {
+    let max_message = u32::try_from(HEADER_BYTES + MAX_PAYLOAD_BYTES).expect("256 KiB fits");
+    let check_interval = match reach {
+        Reach::SameHost => LOOPBACK_CHECK_INTERVAL,
+        Reach::Everywhere => CHECK_INTERVAL,
+    };
+    let checks = CHECK_FOR.as_millis() / check_interval.as_millis();
+    let checks = u16::try_from(checks).expect("a check interval of at least a millisecond");
+    let builder = SettingEngineBuilder::new()
+        .with_include_loopback_candidate(reach == Reach::SameHost)
+        .with_host_acceptance_min_wait(Some(Duration::ZERO))
+        .with_ice_connection_attempts(Some(check_interval), Some(checks))
+        .with_answering_dtls_role(RTCDtlsRole::Client)
+        .with_ice_timeouts(Some(ICE_DISCONNECTED_AFTER), Some(ICE_FAILED_AFTER), None)
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(max_message))
+        .with_sctp_max_receive_buffer_size(window_bytes());
+    match reach {
+        Reach::SameHost => {
+            builder.with_sctp_mtu(LOOPBACK_SCTP_MTU).with_receive_mtu(LOOPBACK_RECEIVE_MTU).build()
+        }
+        Reach::Everywhere => builder.build(),
+    }
+}
+
+async fn negotiated(
+    connection: &dyn PeerConnection,
+    label: &str,
+    id: u16,
+) -> Result<Arc<dyn DataChannel>, LaneError> {
+    let init = RTCDataChannelInit { ordered: true, negotiated: Some(id), ..Default::default() };
+    connection.create_data_channel(label, Some(init)).await.map_err(local)
+}
+
+fn local(error: webrtc::error::Error) -> LaneError {
+    LaneError::Local(error.to_string())
+}
+
+/// The SHA-256 fingerprint in a description (RFC 8122 §5).
+fn fingerprint_of(sdp: &str) -> Option<Hash> {
+    let hex = sdp.lines().find_map(|line| line.trim_end().strip_prefix("a=fingerprint:sha-256 "))?;
+    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(hex.replace(':', "").as_bytes()).ok()?;
+    bytes.try_into().ok()
+}
+
+/// An open lane.
+pub struct WebRtcLink {
+    connection: Arc<dyn PeerConnection>,
+    control: Arc<dyn DataChannel>,
+    bulk: Arc<dyn DataChannel>,
+    events: Mutex<mpsc::Receiver<LaneEvent>>,
+}
+
+impl WebRtcLink {
+    fn channel(&self, channel: Channel) -> &dyn DataChannel {
+        match channel {
+            Channel::Control => &*self.control,
+            Channel::Bulk => &*self.bulk,
+        }
+    }
+}
+
+impl Link for WebRtcLink {
+    async fn recv(&self) -> Option<(Channel, Bytes)> {
+        let mut events = self.events.lock().await;
+        loop {
+            let (channel, event) = tokio::select! {
+                biased;
+                event = self.control.poll() => (Channel::Control, event),
+                event = self.bulk.poll() => (Channel::Bulk, event),
+                event = events.recv() => match event {
+                    Some(LaneEvent::Failed) | None => return None,
+                    Some(_) => continue,
+                },
+            };
+            match event {
+                Some(DataChannelEvent::OnMessage(message)) => return Some((channel, message.data.freeze())),
+                Some(DataChannelEvent::OnClose) | None => return None,
+                Some(_) => (),
+            }
+        }
+    }
+
+    async fn ready(&self, channel: Channel) -> Result<(), LinkLost> {
+        self.channel(channel).writable().await.map_err(|_| LinkLost)
+    }
+
+    async fn send(&self, channel: Channel, frame: BytesMut) -> Result<(), LinkLost> {
+        self.channel(channel).send(frame).await.map_err(|_| LinkLost)
+    }
+
+    async fn close(self) {
+        // `close` drops what is still queued, so wait until nothing is: keep the events flowing meanwhile.
+        let deadline = Instant::now() + FLUSH_WITHIN;
+        for channel in [Channel::Bulk, Channel::Control] {
+            while self.channel(channel).outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
+                let step = tokio::time::timeout(Duration::from_millis(5), self.recv()).await;
+                if matches!(step, Ok(None)) || Instant::now() > deadline {
+                    break;
+                }
+            }
+        }
+        self.connection.close().await.ok();
+    }
+}

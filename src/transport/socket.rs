@@ -1,0 +1,102 @@
+//! The UDP sockets under a lane: `webrtc`'s tokio runtime with buffers that hold a burst.
+//!
+//! Linux gives a UDP socket 208 KiB by default, which one burst of the SCTP window overflows: over
+//! loopback that costs nine tenths of the throughput.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use webrtc::runtime::{
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
+};
+
+/// What each socket asks for, in bytes, each way. The kernel may grant less.
+const BUFFER_BYTES: usize = 8 << 20;
+
+/// Bounds of the SCTP receive window, which is what the peer may burst.
+const WINDOW_BYTES: std::ops::RangeInclusive<usize> = (1 << 20)..=(8 << 20);
+
+/// `webrtc`'s tokio runtime, with larger socket buffers and a resolver that answers at once.
+#[derive(Debug)]
+pub(super) struct LaneRuntime;
+
+/// The SCTP receive window that fits the buffer this machine grants.
+pub(super) fn window_bytes() -> u32 {
+    let granted = std::net::UdpSocket::bind("127.0.0.1:0").map_or(0, |socket| enlarge(&socket));
+    // The kernel counts its own overhead against the buffer: about half is payload.
+    let window = (granted / 2).clamp(*WINDOW_BYTES.start(), *WINDOW_BYTES.end());
+    u32::try_from(window).unwrap_or(u32::MAX)
+}
+
+/// Asks for [`BUFFER_BYTES`] each way and returns what receiving was granted.
+#[cfg(unix)]
+fn enlarge(socket: &std::net::UdpSocket) -> usize {
+    use rustix::net::sockopt;
+    // Past `net.core.rmem_max` only root may go; for others the plain call takes the most there is.
+    #[cfg(target_os = "linux")]
+    if sockopt::set_socket_recv_buffer_size_force(socket, BUFFER_BYTES).is_ok()
+        && sockopt::set_socket_send_buffer_size_force(socket, BUFFER_BYTES).is_ok()
+    {
+        return sockopt::socket_recv_buffer_size(socket).unwrap_or(0);
+    }
+    for bytes in [BUFFER_BYTES, BUFFER_BYTES / 2, BUFFER_BYTES / 8] {
+        let receive = sockopt::set_socket_recv_buffer_size(socket, bytes);
+        let send = sockopt::set_socket_send_buffer_size(socket, bytes);
+        if receive.is_ok() && send.is_ok() {
+            break;
+        }
+    }
+    sockopt::socket_recv_buffer_size(socket).unwrap_or(0)
+}
+
+#[cfg(not(unix))]
+fn enlarge(_: &std::net::UdpSocket) -> usize {
+    0
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Runtime for LaneRuntime {
+    fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
+        TokioRuntime.spawn(future)
+    }
+
+    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        enlarge(&socket);
+        TokioRuntime.wrap_udp_socket(socket)
+    }
+
+    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        TokioRuntime.wrap_tcp_listener(listener)
+    }
+
+    fn connect_tcp<'a>(&'a self, address: SocketAddr) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+        TokioRuntime.connect_tcp(address)
+    }
+
+    /// Takes addresses only: the driver waits for this call, and a name that does not resolve would
+    /// hold up all candidates. Names are resolved before a lane is built.
+    fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
+        let parsed = host.parse::<SocketAddr>();
+        Box::pin(async { parsed.map(|address| vec![address]).map_err(io::Error::other) })
+    }
+
+    fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
+        TokioRuntime.sleep(duration)
+    }
+
+    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
+        TokioRuntime.interval(period)
+    }
+
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        TokioRuntime.block_on(future);
+    }
+
+    fn yield_now(&self) -> Boxed<'static, ()> {
+        TokioRuntime.yield_now()
+    }
+}

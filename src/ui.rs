@@ -1,0 +1,336 @@
+//! All that a person sees and is asked: the only part of p2pcp that prints.
+//!
+//! Invariants: everything goes to stderr, stdout stays empty; every text is sanitised on its way
+//! (`ui/line.rs`), whoever it came from; nothing is said by colour alone; no environment variable
+//! is read here ([`Style`] brings those facts along). The clock is read for drawing and nothing else.
+//!
+//! ```text
+//! caller ─► Reporter ─► report (wording) ──► line ─► screen ─► stderr
+//!              └──────► progress (numbers) ───┘        ▲
+//!              └──────► prompt (questions) ────────────┘
+//! ```
+
+mod line;
+mod progress;
+mod prompt;
+mod report;
+mod screen;
+mod speed;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod text;
+
+use std::io::{self, IsTerminal, Write};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::code::Code;
+use crate::session::{Answer, Event, Summary};
+use crate::ui::line::{Line, Paint};
+use crate::ui::progress::{Change, Meter};
+use crate::ui::screen::{Mode, Screen};
+use crate::wire::PathKind;
+use crate::wire::peer::{Offer, OfferItem, Totals};
+
+/// Passed-over entries that are listed one by one; the rest is a number at the end.
+const MOST_LISTED: u64 = 20;
+
+/// Which side of the transfer the person is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The side that has the files.
+    Send,
+    /// The side that gets them.
+    Recv,
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// The bare code, questions, warnings and errors.
+    Quiet,
+    /// Also what happens, and progress.
+    #[default]
+    Normal,
+    /// Also details, and every passed-over entry.
+    Verbose,
+}
+
+/// Whether something that only a terminal can show is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Allowed {
+    /// When stderr is a terminal.
+    #[default]
+    OnTerminal,
+    /// Never.
+    Never,
+}
+
+/// How to talk to the person: what the command line and the environment said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Which side this is.
+    pub role: Role,
+    /// How much is said.
+    pub verbosity: Verbosity,
+    /// [`Allowed::Never`] when `NO_COLOR` is set and not empty (no-color.org) or `TERM=dumb`.
+    pub colour: Allowed,
+    /// Bars; [`Allowed::Never`] when `TERM=dumb`: plain lines come instead.
+    pub motion: Allowed,
+}
+
+/// A failure in words: lower case, no final full stop, values in backticks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Problem<'a> {
+    /// What went wrong, in one sentence.
+    pub sentence: &'a str,
+    /// Why, where it is known.
+    pub cause: Option<&'a str>,
+    /// More facts, one a line.
+    pub details: &'a [String],
+    /// What the person can do now.
+    pub hint: Option<&'a str>,
+}
+
+/// The voice of one command. A cheap handle: clones speak on the same screen.
+///
+/// Methods may be called from any thread. They write to stderr at once and wait for it, but
+/// [`Reporter::event`] writes only when there is a line to say, so a transfer runs on while a terminal
+/// is stopped with Ctrl-S.
+///
+/// The live area goes away with [`Reporter::finished`], [`Reporter::failed`], [`Reporter::clear`] or the
+/// last clone. The cursor is never hidden and no terminal mode is changed, so even a killed process
+/// leaves a usable terminal.
+#[derive(Clone)]
+pub struct Reporter {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    style: Style,
+    screen: Screen,
+    /// Shared with the drawing thread; not held while printing, see [`screen`].
+    meter: Arc<Mutex<Meter>>,
+    /// How many entries there were to list as not kept, and as skipped.
+    unkept: AtomicU64,
+    skipped: AtomicU64,
+}
+
+impl Reporter {
+    /// A reporter on stderr; bars and colour only if that is a terminal.
+    pub fn new(style: Style) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let can = |allowed| terminal && allowed == Allowed::OnTerminal;
+        let mode = if can(style.motion) { Mode::Live } else { Mode::Plain };
+        Self::on(style, Screen::new(mode, can(style.colour), Box::new(io::stderr())))
+    }
+
+    /// A reporter that writes plain lines to `sink` in place of stderr.
+    pub fn with_sink(style: Style, sink: Box<dyn Write + Send>) -> Self {
+        Self::on(style, Screen::new(Mode::Plain, false, sink))
+    }
+
+    fn on(style: Style, screen: Screen) -> Self {
+        let (unkept, skipped) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { inner: Arc::new(Inner { style, screen, meter: Arc::default(), unkept, skipped }) }
+    }
+
+    /// What is about to be sent: `sending photos/ (1,234 files, 1.2 GiB)`.
+    pub fn sending(&self, items: &[OfferItem], more: u32, totals: &Totals) {
+        self.say(Verbosity::Normal, report::sending(items, more, totals));
+    }
+
+    /// The code, and the line to type on the other side. [`Verbosity::Quiet`] prints the bare code.
+    pub fn code(&self, code: &Code, receive_line: &str) {
+        let code = Line::default().with(Paint::Bold, code);
+        if self.inner.style.verbosity == Verbosity::Quiet {
+            return self.inner.screen.print(&[code]);
+        }
+        let mut line = Line::plain("code: ");
+        line.append(code);
+        let other = Line::plain("on the other side, type: ").with(Paint::Bold, receive_line);
+        self.inner.screen.print(&[line, other]);
+    }
+
+    /// Nothing to do until the other side comes.
+    pub fn waiting(&self) {
+        self.note("waiting for the other side…");
+    }
+
+    /// Somebody guessed, and a new code follows ([`Reporter::code`]). `remaining_codes` may still be
+    /// made after that one.
+    pub fn wrong_guess(&self, remaining_codes: u32) {
+        let last = if remaining_codes == 0 { " (the last one)" } else { "" };
+        self.warning(&format!("someone tried a wrong code; that code is burnt, here is a new one{last}"));
+    }
+
+    /// The peers found a path: `connected: direct, 192.168.1.7` or `connected: relayed`. The address is
+    /// the other side's.
+    pub fn connected(&self, path: PathKind, address: Option<IpAddr>) {
+        self.say(Verbosity::Normal, report::connected(path, address));
+    }
+
+    /// `.env` decided which server is used.
+    pub fn server_from_env_file(&self, server: &str) {
+        self.note(&format!("using server {server} (from .env)"));
+    }
+
+    /// Something worth knowing, in one lower-case sentence.
+    pub fn note(&self, sentence: &str) {
+        self.say(Verbosity::Normal, Line::plain(sentence));
+    }
+
+    /// Something that only [`Verbosity::Verbose`] tells.
+    pub fn detail(&self, sentence: &str) {
+        self.say(Verbosity::Verbose, Line::default().with(Paint::Dim, sentence));
+    }
+
+    /// Something that may need attention, also told when quiet.
+    pub fn warning(&self, sentence: &str) {
+        self.say(Verbosity::Quiet, Line::warning(sentence));
+    }
+
+    /// Takes in what a session did. Costs about 0.1 µs, unless there is a line to print.
+    pub fn event(&self, event: &Event) {
+        self.event_at(Instant::now(), event);
+    }
+
+    fn event_at(&self, now: Instant, event: &Event) {
+        let (change, plain) = {
+            let mut meter = self.inner.meter.lock().unwrap_or_else(PoisonError::into_inner);
+            let change = meter.take(now, event);
+            let plain = match self.inner.screen.mode() {
+                Mode::Plain => meter.plain(now, event),
+                Mode::Live => None,
+            };
+            (change, plain)
+        };
+        if change == Change::Begun && self.inner.style.verbosity > Verbosity::Quiet {
+            self.open_live_area();
+        }
+        if let Some(line) = plain {
+            self.say(Verbosity::Normal, line);
+        }
+        self.tell(event);
+    }
+
+    /// Says what an event says in words.
+    fn tell(&self, event: &Event) {
+        let style = &self.inner.style;
+        let live = self.inner.screen.mode() == Mode::Live && style.verbosity > Verbosity::Quiet;
+        match event {
+            Event::Accepted if style.role == Role::Send => self.note("the other side accepted"),
+            Event::Settled { path, outcome, .. } => {
+                if let Some(line) = report::unkept(path, *outcome, style.role) {
+                    self.list(&self.inner.unkept, line);
+                }
+            }
+            Event::Skipped { path, why } => {
+                self.list(&self.inner.skipped, Line::warning(format_args!("skipped {path}: {why}")));
+            }
+            // The live area says these two, and takes them back by itself.
+            Event::Stalled(silence) if !live => self.warning(&progress::stalled(*silence)),
+            Event::Moving if !live => self.note("it moves again"),
+            Event::Accepted | Event::Stalled(_) | Event::Moving => (),
+            Event::Totals(_) | Event::Current(_) | Event::Moved(_) | Event::Finishing => (),
+        }
+    }
+
+    /// Shows an offer: how much, the names, and where they will land.
+    pub fn offer(&self, offer: &Offer, destination: &Path) {
+        if self.inner.style.verbosity > Verbosity::Quiet {
+            self.show_offer(offer, destination);
+        }
+    }
+
+    /// Shows an offer and asks whether to receive it; `assume_yes` answers in the person's place.
+    ///
+    /// [`Answer::Unattended`] when stdin or stderr is not a terminal. Blocks until the person answers
+    /// and cannot be called off: run it on a `std::thread` with a clone, not on tokio's blocking pool,
+    /// which a runtime waits for when it shuts down.
+    pub fn ask_consent(&self, offer: &Offer, destination: &Path, assume_yes: bool) -> Answer {
+        if assume_yes {
+            self.offer(offer, destination);
+            return Answer::Yes;
+        }
+        self.show_offer(offer, destination);
+        match prompt::somebody_is_there() {
+            true => prompt::consent(&self.inner.screen, &mut io::stdin().lock()),
+            false => Answer::Unattended,
+        }
+    }
+
+    /// Asks for the code; `None` when there is nobody to ask or nothing was typed. Blocks as
+    /// [`Reporter::ask_consent`] does.
+    pub fn ask_code(&self) -> Option<String> {
+        match prompt::somebody_is_there() {
+            true => prompt::code(&self.inner.screen, &mut io::stdin().lock()),
+            false => None,
+        }
+    }
+
+    /// The transfer is done, perhaps with entries left out. `elapsed` is the time since it was accepted.
+    pub fn finished(&self, summary: &Summary, elapsed: Duration) {
+        self.inner.screen.close();
+        self.tell_unlisted();
+        let (done, warnings) = report::finished(summary, elapsed, self.inner.style.role);
+        self.inner.screen.print(&warnings);
+        self.say(Verbosity::Normal, done);
+    }
+
+    /// It failed. Takes the live area away and says why and what to do.
+    pub fn failed(&self, problem: &Problem<'_>) {
+        self.inner.screen.close();
+        self.tell_unlisted();
+        self.inner.screen.print(&report::failed(problem));
+    }
+
+    /// Takes the live area away, as before a process exits without words. The next event of a transfer
+    /// that has begun does not bring it back; a new session's does.
+    pub fn clear(&self) {
+        self.inner.screen.clear();
+    }
+
+    fn show_offer(&self, offer: &Offer, destination: &Path) {
+        let screen = &self.inner.screen;
+        screen.print(&report::offer(offer, destination, screen.columns()));
+    }
+
+    fn open_live_area(&self) {
+        let meter = Arc::clone(&self.inner.meter);
+        self.inner.screen.open(move |columns| {
+            let now = Instant::now();
+            let meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
+            [meter.upper(now, columns), meter.lower(now, columns)]
+        });
+    }
+
+    /// Prints one of many, as long as there are not too many.
+    fn list(&self, listed: &AtomicU64, line: Line) {
+        let before = listed.fetch_add(1, Ordering::Relaxed);
+        if before < MOST_LISTED || self.inner.style.verbosity == Verbosity::Verbose {
+            self.inner.screen.print(&[line]);
+        }
+    }
+
+    fn tell_unlisted(&self) {
+        for (listed, what) in [(&self.inner.skipped, "skipped"), (&self.inner.unkept, "not received")] {
+            let unlisted = listed.swap(0, Ordering::Relaxed).saturating_sub(MOST_LISTED);
+            if unlisted > 0 && self.inner.style.verbosity < Verbosity::Verbose {
+                let things = text::counted(unlisted, "more item");
+                self.warning(&format!("{things} {what} (--verbose lists all)"));
+            }
+        }
+    }
+
+    fn say(&self, least: Verbosity, line: Line) {
+        if self.inner.style.verbosity >= least {
+            self.inner.screen.print(&[line]);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The wording of what happened: offers, outcomes, ends. Pure; the lines are printed elsewhere.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::session::Summary;
+use crate::ui::line::{Line, Paint};
+use crate::ui::{Problem, Role, text};
+use crate::wire::PathKind;
+use crate::wire::path::RelPath;
+use crate::wire::peer::{Offer, OfferItem, Outcome, Totals};
+
+/// Names told in one sentence before the rest becomes a number.
+const NAMES_IN_A_SENTENCE: usize = 3;
+
+/// Columns of a name in a sentence.
+const NAME_COLUMNS: usize = 40;
+
+/// Columns of a name in an offer's list, in a wide terminal.
+const WIDEST_LISTED_NAME: usize = 60;
+
+/// Columns that an offer's list needs beside the name: indent, gap and size.
+const BESIDE_A_NAME: usize = 14;
+
+/// What is about to be sent: `sending photos/ (1,234 files, 1.2 GiB)`.
+pub(crate) fn sending(items: &[OfferItem], more: u32, totals: &Totals) -> Line {
+    let mut names: Vec<String> =
+        items.iter().take(NAMES_IN_A_SENTENCE).map(|item| name(item, NAME_COLUMNS)).collect();
+    let unnamed = items.len().saturating_sub(NAMES_IN_A_SENTENCE) as u64 + u64::from(more);
+    if unnamed > 0 {
+        names.push(format!("{} more", text::count(unnamed)));
+    }
+    let named = match names.split_last() {
+        None => "nothing".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    };
+    let amount = match (items, more, totals.complete) {
+        // One file needs no count.
+        ([item], 0, true) if !item.folder => text::bytes(totals.bytes),
+        _ => amount(totals),
+    };
+    Line::plain("sending ").with(Paint::Bold, named).with(Paint::Plain, format_args!(" ({amount})"))
+}
+
+/// An offer: how much, which names, and where they will land.
+pub(crate) fn offer(offer: &Offer, destination: &Path, columns: usize) -> Vec<Line> {
+    let name_columns = columns.saturating_sub(BESIDE_A_NAME).min(WIDEST_LISTED_NAME);
+    let names: Vec<String> = offer.items.iter().map(|item| name(item, name_columns)).collect();
+    let widest = names.iter().map(|it| text::width(it)).max().unwrap_or(0);
+    let mut lines = vec![Line::plain(format_args!("the other side offers {}", amount(&offer.totals)))];
+    for (item, name) in offer.items.iter().zip(&names) {
+        let line = Line::plain("  ").with(Paint::Bold, name);
+        lines.push(match item.folder {
+            true => line,
+            false => {
+                let gap = " ".repeat(widest - text::width(name) + 2);
+                line.with(Paint::Plain, format_args!("{gap}{}", text::bytes(item.size)))
+            }
+        });
+    }
+    if offer.more > 0 {
+        lines.push(Line::plain(format_args!("  and {} more", text::count(u64::from(offer.more)))));
+    }
+    lines.push(Line::plain(format_args!("to go into {}", destination.display())));
+    lines
+}
+
+/// How the peers are connected: `connected: direct, 192.168.1.7`.
+pub(crate) fn connected(path: PathKind, address: Option<IpAddr>) -> Line {
+    match (path, address) {
+        (PathKind::Direct, Some(address)) => Line::plain(format_args!("connected: direct, {address}")),
+        (PathKind::Direct, None) => Line::plain("connected: direct"),
+        // The address would be the relay's, which tells nothing about the other side.
+        (PathKind::Relayed, _) => Line::plain("connected: relayed"),
+        (PathKind::Failed, _) => Line::plain("no path to the other side was found"),
+    }
+}
+
+/// What became of an entry that was not kept; `None` for one that was.
+pub(crate) fn unkept(path: &RelPath, outcome: Outcome, role: Role) -> Option<Line> {
+    let fate = match (outcome, role) {
+        (Outcome::Kept { .. }, _) => return None,
+        (Outcome::Exists, _) => "not replaced, something with this name is there".to_owned(),
+        (Outcome::Skipped, _) => "skipped, something with this name is there".to_owned(),
+        (Outcome::Refused, Role::Send) => "refused, the receiver's disk cannot hold it".to_owned(),
+        (Outcome::Refused, Role::Recv) => "refused, this disk cannot hold it".to_owned(),
+        (Outcome::SourceFailed(fault), _) => format!("not sent, {fault}"),
+    };
+    Some(Line::warning(format_args!("{path}: {fate}")))
+}
+
+/// The last words of a transfer that went through, one line for each kind of problem.
+///
+/// The first line tells the success; the rest are warnings.
+pub(crate) fn finished(summary: &Summary, elapsed: Duration, role: Role) -> (Line, Vec<Line>) {
+    let verb = match role {
+        Role::Send => "sent",
+        Role::Recv => "received",
+    };
+    let things = things(summary.files, summary.folders, summary.links);
+    let time = text::duration(elapsed);
+    let speed = text::rate(summary.bytes, elapsed).filter(|_| summary.bytes > 0);
+    let speed = speed.map_or(String::new(), |it| format!(" ({it})"));
+    let done = Line::default()
+        .with(Paint::Green, verb)
+        .with(Paint::Plain, format_args!(" {things}: {} in {time}{speed}", text::bytes(summary.bytes)));
+    let problems = [
+        (summary.exists, "not replaced: something with the same name is there"),
+        (summary.skipped, "skipped: something with the same name is there"),
+        (summary.refused, "refused: the receiver's disk cannot hold their name or kind"),
+        (summary.source_failed, "failed at the sender: changed, gone or unreadable"),
+        (summary.unsent, "never sent: the sender could not read them, or they cannot travel"),
+    ];
+    let warnings = problems
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| Line::warning(format_args!("{} {what}", text::counted(number, "item"))))
+        .collect();
+    (done, warnings)
+}
+
+/// A failure: the sentence, its cause, details, and after an empty line what to do.
+pub(crate) fn failed(problem: &Problem<'_>) -> Vec<Line> {
+    let mut lines = vec![
+        Line::default()
+            .with(Paint::Red, "error:")
+            .with(Paint::Plain, " ")
+            .with(Paint::Bold, problem.sentence),
+    ];
+    lines.extend(problem.cause.map(|cause| Line::plain(format_args!("  cause: {cause}"))));
+    lines.extend(problem.details.iter().map(|detail| Line::plain(format_args!("  {detail}"))));
+    if let Some(hint) = problem.hint {
+        lines.push(Line::default());
+        lines.push(Line::default().with(Paint::Cyan, "hint:").with(Paint::Plain, format_args!(" {hint}")));
+    }
+    lines
+}
+
+/// A top-level name as it is shown: folders end in a slash.
+fn name(item: &OfferItem, columns: usize) -> String {
+    let slash = if item.folder { "/" } else { "" };
+    let name = text::sanitise(item.name.as_str());
+    format!("{}{slash}", text::shorten(&name, columns))
+}
+
+/// `1,234 files, 12 folders, 1.2 GiB`, with `at least` while it is being counted.
+fn amount(totals: &Totals) -> String {
+    let least = if totals.complete { "" } else { "at least " };
+    let things = things(totals.files, totals.folders, totals.links);
+    format!("{least}{things}, {}", text::bytes(totals.bytes))
+}
+
+/// `1,234 files, 12 folders, 1 link`: what there is none of is left out.
+fn things(files: u64, folders: u64, links: u64) -> String {
+    let parts: Vec<String> = [(files, "file"), (folders, "folder"), (links, "link")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, thing)| text::counted(number, thing))
+        .collect();
+    match parts.is_empty() {
+        true => "no files".to_owned(),
+        false => parts.join(", "),
+    }
+}

@@ -1,0 +1,186 @@
+//! The one door to stderr: whole lines, and a live area of two lines below them.
+//!
+//! Invariants: lines never tear the live area or each other; nothing but [`Line`]s is shown; nothing
+//! reaches stdout. The lock of the screen is taken before any lock of whoever draws the live area,
+//! so never call in here while holding a lock that `draw` takes.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use crate::ui::line::Line;
+
+/// Frames a second: more is not seen and costs the transfer's CPU.
+const FRAMES_PER_SECOND: u8 = 10;
+
+/// Columns assumed where there is no terminal.
+const DEFAULT_COLUMNS: usize = 80;
+
+/// What the screen can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A terminal with a cursor: the live area works.
+    Live,
+    /// A pipe, a log, or a terminal that cannot move its cursor: lines only.
+    Plain,
+}
+
+/// Stderr, or what stands in for it in tests.
+pub(crate) struct Screen {
+    mode: Mode,
+    colour: bool,
+    shown: Mutex<Shown>,
+}
+
+struct Shown {
+    sink: Box<dyn Write + Send>,
+    live: Live,
+    /// A question stands on the last line, without a line end.
+    asking: bool,
+}
+
+/// The live area.
+enum Live {
+    Off,
+    On(ProgressBar),
+    /// It has been taken away for good: a late event must not bring it back.
+    Over,
+}
+
+impl Screen {
+    /// A screen that writes to `sink`; [`Mode::Live`] draws its live area on stderr.
+    pub(crate) fn new(mode: Mode, colour: bool, sink: Box<dyn Write + Send>) -> Self {
+        Self { mode, colour, shown: Mutex::new(Shown { sink, live: Live::Off, asking: false }) }
+    }
+
+    /// What it can do.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Columns of a line.
+    pub(crate) fn columns(&self) -> usize {
+        match self.mode {
+            Mode::Live => live_columns(),
+            Mode::Plain => DEFAULT_COLUMNS,
+        }
+    }
+
+    /// Writes whole lines, above the live area.
+    ///
+    /// A write error is ignored: a closed stderr must not stop a transfer.
+    pub(crate) fn print(&self, lines: &[Line]) {
+        if lines.is_empty() {
+            return;
+        }
+        let mut shown = self.lock();
+        let mut out = String::new();
+        if std::mem::take(&mut shown.asking) {
+            out.push('\n');
+        }
+        for line in lines {
+            line.render(self.colour, &mut out);
+            out.push('\n');
+        }
+        shown.write(&out);
+    }
+
+    /// Writes a question and leaves the cursor behind it; the answer's line end closes it.
+    pub(crate) fn question(&self, question: &Line) {
+        let mut shown = self.lock();
+        let mut out = String::new();
+        question.render(self.colour, &mut out);
+        shown.write(&out);
+        shown.asking = true;
+    }
+
+    /// The question has its answer. `line_ended` says whether the person pressed Enter.
+    pub(crate) fn answered(&self, line_ended: bool) {
+        let mut shown = self.lock();
+        if std::mem::take(&mut shown.asking) && !line_ended {
+            shown.write("\n");
+        }
+    }
+
+    /// Shows the live area: `draw(columns)` gives its two lines, ten times a second, on a thread of
+    /// its own. Does nothing in [`Mode::Plain`], when it is shown, or after [`Screen::close`].
+    pub(crate) fn open(&self, draw: impl Fn(usize) -> [Line; 2] + Clone + Send + Sync + 'static) {
+        let mut shown = self.lock();
+        if self.mode == Mode::Plain || !matches!(shown.live, Live::Off) {
+            return;
+        }
+        let colour = self.colour;
+        let frame = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let [upper, lower] = draw(live_columns());
+            let mut text = String::new();
+            upper.render(colour, &mut text);
+            text.push('\n');
+            lower.render(colour, &mut text);
+            // indicatif collects into a `String`, which takes everything.
+            let _ = out.write_str(&text);
+        };
+        let style = ProgressStyle::with_template("{frame}")
+            .expect("the template is constant and well formed")
+            .with_key("frame", frame);
+        let target = ProgressDrawTarget::stderr_with_hz(FRAMES_PER_SECOND);
+        let bar = ProgressBar::with_draw_target(None, target).with_style(style);
+        bar.enable_steady_tick(Duration::from_secs(1) / u32::from(FRAMES_PER_SECOND));
+        shown.live = Live::On(bar);
+    }
+
+    /// Takes the live area away and leaves no trace of it; [`Screen::open`] may bring it back.
+    pub(crate) fn clear(&self) {
+        self.lock().take_away(Live::Off);
+    }
+
+    /// Takes the live area away for good.
+    pub(crate) fn close(&self) {
+        self.lock().take_away(Live::Over);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shown> {
+        // A panic elsewhere is no reason to lose the error message that follows it.
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shown {
+    fn write(&mut self, text: &str) {
+        let sink = &mut self.sink;
+        let mut write = || -> io::Result<()> {
+            sink.write_all(text.as_bytes())?;
+            sink.flush()
+        };
+        let _ = match &self.live {
+            Live::On(bar) => bar.suspend(write),
+            Live::Off | Live::Over => write(),
+        };
+    }
+
+    fn take_away(&mut self, next: Live) {
+        let before = std::mem::replace(&mut self.live, next);
+        match before {
+            Live::On(bar) => {
+                bar.disable_steady_tick();
+                bar.finish_and_clear();
+            }
+            Live::Over => self.live = Live::Over,
+            Live::Off => (),
+        }
+    }
+}
+
+/// Columns that may be used: the last one stays free, as many terminals wrap when it is written.
+fn live_columns() -> usize {
+    let (_, columns) = Term::stderr().size();
+    usize::from(columns).saturating_sub(1)
+}

@@ -1,0 +1,463 @@
+//! The control channel: what two authenticated peers say to each other.
+//!
+//! bincode 2, fixed-width integers, little endian, one message a frame, at most
+//! [`MAX_CONTROL_FRAME`] bytes. [`encode`] and [`decode`] are the only way in and out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::MAX_CONTROL_FRAME;
+use crate::wire::path::{LinkTarget, RelPath};
+
+/// SHA-256 of something.
+pub type Hash = [u8; 32];
+
+/// One message on the control channel.
+///
+/// The variants' numbers are part of the protocol: new ones go last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeerMessage {
+    /// Either way, first: proof that this end of the DTLS connection knows the key.
+    Bind {
+        /// `HMAC(K("bind R"|"bind S"), lv(role, th, fpS, fpR))`.
+        mac: Hash,
+    },
+    /// S to R: what is offered, before anything is asked.
+    Offer(Offer),
+    /// S to R: the totals as the walk goes on.
+    Totals(Totals),
+    /// S to R: the next entries of the manifest, numbered on from `first`.
+    Entries {
+        /// Number of the first entry here: the count of all before it.
+        first: u32,
+        /// The entries.
+        entries: Vec<Entry>,
+    },
+    /// S to R: hashes of what was read and sent.
+    Proofs(Vec<Proof>),
+    /// S to R: the manifest is complete.
+    End {
+        /// How many entries it has.
+        entries: u32,
+        /// Paths that the sender could not read or send.
+        skipped: u64,
+    },
+    /// R to S: go on.
+    Accept {
+        /// Bytes that may be sent and not yet acknowledged.
+        window: u32,
+    },
+    /// R to S: which of the announced entries' bytes are wanted, in order, one for each.
+    Wants {
+        /// Number of the first entry here.
+        first: u32,
+        /// One for each entry of the batch.
+        wants: Vec<Want>,
+    },
+    /// R to S: payload bytes so far on this link.
+    Ack {
+        /// All that came in.
+        received: u64,
+        /// All that is written; the window runs after this one.
+        written: u64,
+    },
+    /// R to S: what became of entries; each entry is settled once.
+    Settled(Vec<Settled>),
+    /// R to S: every entry is settled and durable.
+    Complete {
+        /// `HMAC(K("complete"), SHA-256 of all settled entries in order)`.
+        mac: Hash,
+    },
+    /// S to R: the word was heard; both may leave.
+    Farewell,
+    /// Either way: it ends here, for this reason.
+    Abort(AbortReason),
+}
+
+impl PeerMessage {
+    /// Its kind, for error messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Bind { .. } => "bind",
+            Self::Offer(_) => "offer",
+            Self::Totals(_) => "totals",
+            Self::Entries { .. } => "entries",
+            Self::Proofs(_) => "proofs",
+            Self::End { .. } => "end",
+            Self::Accept { .. } => "accept",
+            Self::Wants { .. } => "wants",
+            Self::Ack { .. } => "ack",
+            Self::Settled(_) => "settled",
+            Self::Complete { .. } => "complete",
+            Self::Farewell => "farewell",
+            Self::Abort(_) => "abort",
+        }
+    }
+}
+
+/// What a sender offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The first top-level names, at most [`Offer::MAX_ITEMS`].
+    pub items: Vec<OfferItem>,
+    /// Top-level names that are not listed.
+    pub more: u32,
+    /// As far as counted.
+    pub totals: Totals,
+}
+
+impl Offer {
+    /// Most top-level names that an offer lists; the rest is a number.
+    pub const MAX_ITEMS: usize = 12;
+}
+
+/// One top-level name of an offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferItem {
+    /// The name.
+    pub name: RelPath,
+    /// Whether it is a folder.
+    pub folder: bool,
+    /// Its size in bytes, where it is a file.
+    pub size: u64,
+}
+
+/// How much there is to send.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Regular files.
+    pub files: u64,
+    /// Folders.
+    pub folders: u64,
+    /// Symbolic links.
+    pub links: u64,
+    /// Bytes in regular files.
+    pub bytes: u64,
+    /// Whether the walk has ended and these are final.
+    pub complete: bool,
+}
+
+/// A thing to make in the receive folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where.
+    pub path: RelPath,
+    /// What.
+    pub kind: EntryKind,
+}
+
+/// What an entry is. Folders come after all that they hold, links after all files and folders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntryKind {
+    /// A regular file.
+    File {
+        /// Bytes.
+        size: u64,
+        /// Modification time.
+        mtime: Mtime,
+        /// Whether its owner may execute it; no other mode bit travels.
+        executable: bool,
+    },
+    /// A folder.
+    Folder {
+        /// Modification time.
+        mtime: Mtime,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where it points.
+        target: LinkTarget,
+    },
+}
+
+impl EntryKind {
+    /// Its bytes; none for folders and links.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::File { size, .. } => *size,
+            Self::Folder { .. } | Self::Link { .. } => 0,
+        }
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+}
+
+/// A modification time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(i64, u32)", into = "(i64, u32)")]
+pub struct Mtime {
+    seconds: i64,
+    nanoseconds: u32,
+}
+
+impl Mtime {
+    /// The time `seconds` after 1970-01-01 UTC (before it, when negative) and `nanoseconds` later.
+    pub fn new(seconds: i64, nanoseconds: u32) -> Option<Self> {
+        (nanoseconds < 1_000_000_000).then_some(Self { seconds, nanoseconds })
+    }
+
+    /// Whole seconds since 1970-01-01 UTC.
+    pub fn seconds(self) -> i64 {
+        self.seconds
+    }
+
+    /// Nanoseconds after that, below 10^9.
+    pub fn nanoseconds(self) -> u32 {
+        self.nanoseconds
+    }
+}
+
+impl TryFrom<(i64, u32)> for Mtime {
+    type Error = &'static str;
+
+    fn try_from((seconds, nanoseconds): (i64, u32)) -> Result<Self, Self::Error> {
+        Self::new(seconds, nanoseconds).ok_or("nanoseconds past a second")
+    }
+}
+
+impl From<Mtime> for (i64, u32) {
+    fn from(mtime: Mtime) -> Self {
+        (mtime.seconds, mtime.nanoseconds)
+    }
+}
+
+/// Whether the receiver wants an entry's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Want {
+    /// All of them (none, for what has none).
+    All,
+    /// None: the entry is settled already, see the `Settled` that goes before.
+    Nothing,
+}
+
+/// What the sender vouches for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Proof {
+    /// A chunk's hash.
+    Chunk {
+        /// Of which entry.
+        entry: u32,
+        /// Which chunk: its offset in MiB.
+        index: u32,
+        /// SHA-256 of its bytes.
+        hash: Hash,
+    },
+    /// An entry was read to its end and did not change meanwhile.
+    Entry {
+        /// Which.
+        entry: u32,
+        /// SHA-256 over its size and chunk hashes, see `docs/PROTOCOL.md`.
+        digest: Hash,
+    },
+    /// An entry cannot be sent.
+    Failed {
+        /// Which.
+        entry: u32,
+        /// Why.
+        fault: SourceFault,
+        /// Payload bytes of it that went onto the bulk channel before.
+        sent: u64,
+    },
+}
+
+/// Why the sender could not send an entry that it had announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+pub enum SourceFault {
+    /// It is gone.
+    #[error("it was deleted while being sent")]
+    Gone,
+    /// It has another size, time or content than at the start.
+    #[error("it changed while being sent")]
+    Changed,
+    /// It cannot be read.
+    #[error("the sender may not read it")]
+    Denied,
+    /// Any other error while reading.
+    #[error("the sender could not read it")]
+    Io,
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Which.
+    pub entry: u32,
+    /// What.
+    pub outcome: Outcome,
+}
+
+/// How an entry ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It is there, verified and durable.
+    Kept {
+        /// The receiver's own digest of what it wrote; zero for folders and links.
+        digest: Hash,
+    },
+    /// Its name was taken, and what was there stays.
+    Exists,
+    /// Its name was taken, and the receiver chose to skip such entries.
+    Skipped,
+    /// The receiver's file system cannot hold its name or kind.
+    Refused,
+    /// The sender said that it failed.
+    SourceFailed(SourceFault),
+}
+
+/// Why a peer ended the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+pub enum AbortReason {
+    /// The person said no.
+    #[error("the offer was declined")]
+    Declined,
+    /// Nobody could be asked.
+    #[error("nobody was there to accept the offer")]
+    Unattended,
+    /// Ctrl-C or a signal.
+    #[error("it was interrupted")]
+    Interrupted,
+    /// No space left.
+    #[error("its disk is full")]
+    DiskFull,
+    /// No permission to write.
+    #[error("it may not write there")]
+    DiskDenied,
+    /// Read-only file system.
+    #[error("its disk is read-only")]
+    DiskReadOnly,
+    /// Another disk error.
+    #[error("its disk failed")]
+    DiskFailed,
+    /// A hash did not match.
+    #[error("bytes arrived that do not match their hash")]
+    Integrity,
+    /// The other side broke the protocol.
+    #[error("it was sent something that the protocol forbids")]
+    Protocol,
+    /// Nothing came for too long.
+    #[error("it heard nothing for too long")]
+    Silence,
+}
+
+/// Why a frame is not a control message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// Over [`MAX_CONTROL_FRAME`].
+    #[error("a control frame of {0} bytes")]
+    TooLong(usize),
+    /// Bytes that are no message, or more than one.
+    #[error("a control frame that is not a p2pcp message")]
+    Malformed,
+}
+
+fn layout() -> impl bincode::config::Config {
+    bincode::config::standard()
+        .with_little_endian()
+        .with_fixed_int_encoding()
+        .with_limit::<MAX_CONTROL_FRAME>()
+}
+
+/// Renders a message.
+///
+/// # Panics
+/// If it is over [`MAX_CONTROL_FRAME`]: whoever makes batches bounds them, see [`BATCH_BYTES`].
+pub fn encode(message: &PeerMessage) -> Vec<u8> {
+    let bytes = bincode::serde::encode_to_vec(message, layout()).expect("messages always encode");
+    assert!(bytes.len() <= MAX_CONTROL_FRAME, "a batch outgrew a control frame");
+    bytes
+}
+
+/// Parses a frame.
+///
+/// # Errors
+/// [`PeerError`] for anything but exactly one legal message.
+pub fn decode(frame: &[u8]) -> Result<PeerMessage, PeerError> {
+    if frame.len() > MAX_CONTROL_FRAME {
+        return Err(PeerError::TooLong(frame.len()));
+    }
+    match bincode::serde::decode_from_slice(frame, layout()) {
+        Ok((message, used)) if used == frame.len() => Ok(message),
+        _ => Err(PeerError::Malformed),
+    }
+}
+
+/// Encoded bytes at which a batch of entries, proofs or outcomes is sent.
+///
+/// One more item (at most [`MAX_ITEM_BYTES`]) still fits a frame.
+pub const BATCH_BYTES: usize = MAX_CONTROL_FRAME / 2;
+
+/// Upper bound of one encoded [`Entry`]: two longest paths and the fixed fields.
+pub const MAX_ITEM_BYTES: usize = 2 * crate::wire::path::MAX_PATH_BYTES + 64;
+
+const _: () = assert!(BATCH_BYTES + MAX_ITEM_BYTES < MAX_CONTROL_FRAME);
+
+impl Entry {
+    /// How many bytes this entry takes in a batch, rounded up.
+    pub fn encoded_bytes(&self) -> usize {
+        let target = match &self.kind {
+            EntryKind::Link { target } => target.as_str().len(),
+            EntryKind::File { .. } | EntryKind::Folder { .. } => 0,
+        };
+        self.path.as_str().len() + target + 64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        Entry {
+            path: RelPath::parse("photos/a.jpg").unwrap(),
+            kind: EntryKind::File { size: 5, mtime: Mtime::new(-1, 9).unwrap(), executable: true },
+        }
+    }
+
+    #[test]
+    fn messages_round_trip() {
+        for message in [
+            PeerMessage::Bind { mac: [7; 32] },
+            PeerMessage::Entries { first: 3, entries: vec![entry()] },
+            PeerMessage::Settled(vec![Settled { entry: 3, outcome: Outcome::Kept { digest: [1; 32] } }]),
+            PeerMessage::Abort(AbortReason::DiskFull),
+        ] {
+            assert_eq!(decode(&encode(&message)), Ok(message));
+        }
+    }
+
+    #[test]
+    fn the_layout_is_fixed() {
+        let bytes = encode(&PeerMessage::Accept { window: 0x0102 });
+        assert_eq!(bytes, [6, 0, 0, 0, 2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_not_exactly_one_message_is_refused() {
+        let good = encode(&PeerMessage::Entries { first: 0, entries: vec![entry()] });
+        for cut in 0..good.len() {
+            assert_eq!(decode(&good[..cut]), Err(PeerError::Malformed), "cut at {cut}");
+        }
+        let twice = [good.clone(), good].concat();
+        assert_eq!(decode(&twice), Err(PeerError::Malformed));
+        assert_eq!(decode(&vec![0; MAX_CONTROL_FRAME + 1]), Err(PeerError::TooLong(MAX_CONTROL_FRAME + 1)));
+    }
+
+    /// A length field of 2^64 must not make the decoder allocate.
+    #[test]
+    fn a_huge_claimed_length_is_refused() {
+        let mut frame = vec![3, 0, 0, 0, 0, 0, 0, 0];
+        frame.extend([0xff; 8]);
+        assert_eq!(decode(&frame), Err(PeerError::Malformed));
+    }
+
+    #[test]
+    fn illegal_names_and_times_do_not_decode() {
+        let mut frame = encode(&PeerMessage::Entries { first: 0, entries: vec![entry()] });
+        let at = frame.windows(6).position(|it| it == b"photos").unwrap();
+        frame[at] = 0;
+        assert_eq!(decode(&frame), Err(PeerError::Malformed));
+        assert_eq!(Mtime::new(0, 1_000_000_000), None);
+    }
+}

@@ -1,0 +1,376 @@
+//! The signaling protocol: JSON text frames over one WebSocket, at most 16 KiB each.
+//!
+//! A client opens `ws://HOST:PORT/ws` and says `create` or `join`; from then on the server passes
+//! [`Relay`] messages between the two seats of the room without looking inside. When it refuses, it
+//! closes with a [`CloseCode`], whose sentence tells the user what to do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::{MAX_SIGNALING_FRAME, PathKind};
+
+/// The WebSocket's path on the server.
+pub const SOCKET_PATH: &str = "/ws";
+
+/// Port of a server when nothing else is said.
+pub const DEFAULT_PORT: u16 = 8091;
+
+/// The public half of a code: the number of a room on its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Nameplate(u32);
+
+impl Nameplate {
+    /// Smallest nameplate; three digits read as a number, not as a typo.
+    pub const MIN: u32 = 100;
+    /// Largest nameplate: nine digits.
+    pub const MAX: u32 = 999_999_999;
+
+    /// The nameplate with this number, if there is one.
+    pub fn new(number: u32) -> Option<Self> {
+        (Self::MIN..=Self::MAX).contains(&number).then_some(Self(number))
+    }
+
+    /// Its number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for Nameplate {
+    type Error = &'static str;
+
+    fn try_from(number: u32) -> Result<Self, Self::Error> {
+        Self::new(number).ok_or("a nameplate has three to nine digits")
+    }
+}
+
+impl From<Nameplate> for u32 {
+    fn from(nameplate: Nameplate) -> u32 {
+        nameplate.0
+    }
+}
+
+impl std::fmt::Display for Nameplate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Bytes that travel as lower-case hex in JSON, of exactly `N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hex<const N: usize>(pub [u8; N]);
+
+impl<const N: usize> Serialize for Hex<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes =
+            data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(serde::de::Error::custom)?;
+        bytes.try_into().map(Self).map_err(|_| serde::de::Error::custom("wrong length"))
+    }
+}
+
+/// Bytes that travel as unpadded base64url in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base64(pub Vec<u8>);
+
+impl Serialize for Base64 {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&data_encoding::BASE64URL_NOPAD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// One STUN or TURN server that the signaling server offers to both peers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// `stun:host:port` or `turn:host:port?transport=udp`.
+    pub urls: Vec<String>,
+    /// TURN user name, short-lived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// TURN credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+/// What a client says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ClientMessage {
+    /// The sender asks for a room.
+    Create {
+        /// [`crate::wire::PROTOCOL_VERSION`].
+        v: u16,
+        /// The sender's half of the session id.
+        ns: Hex<16>,
+    },
+    /// The receiver takes the second seat of a room; this kills the nameplate.
+    Join {
+        /// [`crate::wire::PROTOCOL_VERSION`].
+        v: u16,
+        /// Which room.
+        nameplate: Nameplate,
+        /// The receiver's half of the session id.
+        nr: Hex<16>,
+    },
+    /// Something for the other seat.
+    #[serde(untagged)]
+    Relay(Relay),
+    /// A kind that a newer client knows.
+    #[serde(untagged)]
+    Unknown(Unknown),
+}
+
+/// What the server says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ServerMessage {
+    /// To the sender: the room is there.
+    Created {
+        /// Its number.
+        nameplate: Nameplate,
+        /// Seconds that it waits for a join.
+        ttl: u32,
+        /// STUN and TURN servers.
+        #[serde(default)]
+        ice: Vec<IceServer>,
+    },
+    /// To the receiver: the seat is taken.
+    Joined {
+        /// The sender's half of the session id.
+        ns: Hex<16>,
+        /// STUN and TURN servers.
+        #[serde(default)]
+        ice: Vec<IceServer>,
+    },
+    /// To the sender: somebody joined.
+    Peer {
+        /// The receiver's half of the session id.
+        nr: Hex<16>,
+    },
+    /// The other seat is empty.
+    Gone,
+    /// Something from the other seat.
+    #[serde(untagged)]
+    Relay(Relay),
+    /// A kind that a newer server knows.
+    #[serde(untagged)]
+    Unknown(Unknown),
+}
+
+/// What the two seats say to each other; the server passes it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Relay {
+    /// A CPace public share and associated data.
+    Pake {
+        /// The share: a ristretto255 element.
+        y: Hex<32>,
+        /// Version range and features: oldest u16, newest u16, features u32, big endian.
+        ad: Hex<8>,
+    },
+    /// Key confirmation.
+    Confirm {
+        /// `Ta` or `Tb`.
+        t: Hex<32>,
+    },
+    /// A sealed description or candidate.
+    Sealed {
+        /// 0, 1, 2, … in each direction.
+        seq: u64,
+        /// AES-256-GCM ciphertext and tag.
+        #[serde(rename = "box")]
+        body: Base64,
+    },
+    /// The attempt is over; the server counts these and learns no more.
+    Bye {
+        /// How the peers found each other.
+        path: PathKind,
+    },
+}
+
+/// What is inside a sealed box, as JSON: what the peers tell each other and the server never sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum SealedMessage {
+    /// S to R, first.
+    Hello {
+        /// `HMAC(K("host"), identity of the running host)`: equal on both sides when they run on one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<Hex<32>>,
+    },
+    /// R to S, once.
+    Offer {
+        /// The description (RFC 8866).
+        sdp: String,
+        /// As in `Hello`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<Hex<32>>,
+    },
+    /// S to R, once.
+    Answer {
+        /// The description.
+        sdp: String,
+    },
+    /// Either way, any number after the description.
+    Candidate {
+        /// An `RTCIceCandidateInit` (W3C WebRTC §4.8.1.2) as JSON text.
+        candidate: String,
+    },
+    /// A kind that a newer peer knows.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A message of a kind that this version does not know: tolerated, counted, not acted upon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// Its kind.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// Parses one text frame.
+///
+/// # Errors
+/// Too long, not JSON, or a known kind with illegal fields.
+pub fn parse<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, SignalingError> {
+    if text.len() > MAX_SIGNALING_FRAME {
+        return Err(SignalingError::TooLong(text.len()));
+    }
+    serde_json::from_str(text).map_err(|_| SignalingError::Malformed)
+}
+
+/// Renders one text frame.
+pub fn render<T: Serialize>(message: &T) -> String {
+    serde_json::to_string(message).expect("signaling messages have string keys and no maps")
+}
+
+/// Why a text frame is not a signaling message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignalingError {
+    /// Over [`MAX_SIGNALING_FRAME`].
+    #[error("a signaling frame of {0} bytes")]
+    TooLong(usize),
+    /// Not a message of this protocol.
+    #[error("a signaling frame that is not a p2pcp message")]
+    Malformed,
+}
+
+macro_rules! close_codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $sentence:literal,)*) => {
+        /// Why the server closed a socket. The number travels as the WebSocket close code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum CloseCode {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl CloseCode {
+            /// Every code, in order of number.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The number on the wire, in the private range 4000 to 4999 (RFC 6455 §7.4.2).
+            pub fn number(self) -> u16 {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The code with this number.
+            pub fn from_number(number: u16) -> Option<Self> {
+                match number { $($code => Some(Self::$name),)* _ => None }
+            }
+
+            /// One sentence for the user, sent as the close reason.
+            pub fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+close_codes! {
+    /// The frame was not a message, or not one that fits here.
+    Malformed = 4000 "the server did not understand this client; update p2pcp on both sides",
+    /// The client's `v` is not spoken here.
+    Version = 4001 "the server speaks another version of the protocol; update p2pcp",
+    /// No such room, or it was joined already: a nameplate admits one join.
+    NoRoom = 4002 "this code is not known here: it was used, has expired, or has a typo; ask the sender for a new one",
+    /// The room's time is over.
+    Expired = 4003 "the code has expired; send again for a new one",
+    /// Too many requests from one address.
+    Limited = 4004 "too many attempts from this address; wait a minute and try again",
+    /// The server is full.
+    Full = 4005 "the server has no free rooms now; try again later",
+    /// Frames over the size or number that a room may use.
+    TooMuch = 4006 "the server stopped this attempt because it sent too much",
+    /// The client said nothing for too long.
+    Idle = 4007 "the server closed a silent connection; try again",
+    /// The server is stopping.
+    Stopping = 4008 "the server is shutting down; try again in a moment",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_look_as_documented() {
+        for (message, text) in [
+            (
+                ClientMessage::Create { v: 1, ns: Hex([0xab; 16]) },
+                format!(r#"{{"type":"create","v":1,"ns":"{}"}}"#, "ab".repeat(16)),
+            ),
+            (
+                ClientMessage::Relay(Relay::Sealed { seq: 3, body: Base64(vec![255, 254]) }),
+                r#"{"type":"sealed","seq":3,"box":"__4"}"#.to_owned(),
+            ),
+            (
+                ClientMessage::Relay(Relay::Bye { path: PathKind::Direct }),
+                r#"{"type":"bye","path":"direct"}"#.to_owned(),
+            ),
+        ] {
+            assert_eq!(render(&message), text);
+            assert_eq!(parse::<ClientMessage>(&text), Ok(message));
+        }
+        assert_eq!(parse::<ServerMessage>(r#"{"type":"gone"}"#), Ok(ServerMessage::Gone));
+    }
+
+    #[test]
+    fn unknown_kinds_and_fields_are_tolerated_and_bad_ones_are_not() {
+        let unknown = parse::<ServerMessage>(r#"{"type":"news","x":[1]}"#).unwrap();
+        assert_eq!(unknown, ServerMessage::Unknown(Unknown { kind: "news".into() }));
+        let extra = parse::<ServerMessage>(r#"{"type":"gone","x":1}"#).unwrap();
+        assert_eq!(extra, ServerMessage::Gone);
+        for bad in ["", "{}", "[]", "{\"type\":1}", "nul", "\u{0}"] {
+            assert_eq!(parse::<ServerMessage>(bad), Err(SignalingError::Malformed), "{bad:?}");
+        }
+        let long = format!(r#"{{"type":"{}"}}"#, "x".repeat(MAX_SIGNALING_FRAME));
+        assert!(matches!(parse::<ServerMessage>(&long), Err(SignalingError::TooLong(_))));
+    }
+
+    #[test]
+    fn a_known_kind_with_bad_fields_is_not_acted_upon() {
+        let bad = r#"{"type":"join","v":1,"nameplate":7,"nr":"00"}"#;
+        assert_eq!(parse::<ClientMessage>(bad), Ok(ClientMessage::Unknown(Unknown { kind: "join".into() })));
+    }
+
+    #[test]
+    fn close_codes_are_unique_and_fit_a_close_frame() {
+        for (index, code) in CloseCode::ALL.iter().enumerate() {
+            assert_eq!(usize::from(code.number()), 4000 + index);
+            assert_eq!(CloseCode::from_number(code.number()), Some(*code));
+            assert!(code.sentence().len() <= 123, "RFC 6455 §5.5");
+        }
+    }
+}
