@@ -37,7 +37,6 @@ pub enum Claim {
 }
 
 /// An entry that is not settled yet.
-
 pub struct Incoming {
     /// What it is.
     pub item: Entry,

@@ -4,7 +4,8 @@
 //! and 1), so no channel has to be announced. The side that answers is the client of DTLS and SCTP and
 //! must speak first: what the other side sends while its last handshake packet is on the way is lost
 //! (`rtc` 0.21 drops a message for a channel that is not open yet). [`Lane`] makes descriptions and candidates as text for
-//! whoever carries them; [`Lane::open`] waits for both channels and gives a [`WebRtcLink`].
+//! whoever carries them; [`Lane::next_event`] says when both channels are open, and [`Lane::into_link`]
+//! then gives a [`WebRtcLink`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

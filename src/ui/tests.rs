@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::code::Code;
 use crate::session::{Answer, Event, Summary};
 use crate::ui::testing::Captured;
 use crate::ui::{Allowed, Problem, Reporter, Role, Style, Verbosity};
@@ -49,7 +50,7 @@ fn the_sender_reads_what_is_sent_and_what_to_type() {
         reporter.sending(&items[1..2], 0, &totals(1, 0, 17));
         reporter.sending(&items[..2], 0, &totals(2, 1, 17));
         reporter.sending(&items, 2, &Totals { complete: false, ..totals(9, 1, 2048) });
-        reporter.code(&"417-aloe-tuba".parse().unwrap(), "p2pcp recv 417-aloe-tuba");
+        reporter.code(&Code::parse("417-aloe-tuba").unwrap().code, "p2pcp recv 417-aloe-tuba");
         reporter.waiting();
         reporter.wrong_guess(1);
         reporter.wrong_guess(0);
@@ -79,7 +80,7 @@ fn the_sender_reads_what_is_sent_and_what_to_type() {
 fn quiet_leaves_the_bare_code_and_what_goes_wrong() {
     let text = said(Role::Send, Verbosity::Quiet, |reporter| {
         reporter.sending(&[folder("photos")], 0, &totals(1, 1, 1));
-        reporter.code(&"417-aloe-tuba".parse().unwrap(), "p2pcp recv 417-aloe-tuba");
+        reporter.code(&Code::parse("417-aloe-tuba").unwrap().code, "p2pcp recv 417-aloe-tuba");
         reporter.waiting();
         reporter.note("a note");
         reporter.detail("a detail");
@@ -229,7 +230,7 @@ fn hostile_text_never_reaches_the_terminal_raw() {
         reporter.detail(HOSTILE);
         reporter.warning(HOSTILE);
         reporter.server_from_env_file(HOSTILE);
-        reporter.code(&"417-aloe-tuba".parse().unwrap(), HOSTILE);
+        reporter.code(&Code::parse("417-aloe-tuba").unwrap().code, HOSTILE);
         reporter.event(&Event::Skipped { path: HOSTILE.to_owned(), why: HOSTILE.to_owned() });
         let offer = Offer { items: Vec::new(), more: 0, totals: Totals::default() };
         reporter.offer(&offer, Path::new(HOSTILE));

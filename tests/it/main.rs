@@ -1,0 +1,10 @@
+//! All integration tests, in one binary: each file is one subject.
+
+mod agreement;
+mod hostile_receiver;
+mod hostile_sender;
+mod hostile_server;
+mod layering;
+mod session;
+mod support;
+mod transfer;
