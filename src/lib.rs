@@ -24,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![deny(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 pub mod cli;
 pub mod code;

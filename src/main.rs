@@ -1,5 +1,8 @@
 //! The `p2pcp` command: starts the runtime, runs the command line, exits.
 
+#![forbid(unsafe_code)]
+#![deny(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
 use std::process::ExitCode;
 
 /// One thread for the network; files have threads of their own. On two cores this is faster than a pool

@@ -1,8 +1,9 @@
 //! A link: two channels to one peer, whatever carries them.
 //!
-//! [`Link`] is the waist between the session and the network; it has no WebRTC words. `peer` and
-//! `socket` behind it are the only files that say `webrtc::`; `memory` carries the tests.
+//! [`Link`] is the waist between the session and the network; it has no WebRTC words. `peer`, `link`
+//! and `socket` behind it are the only files that say `webrtc::`; `memory` carries the tests.
 
+mod link;
 pub mod memory;
 pub mod peer;
 mod socket;

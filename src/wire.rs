@@ -23,6 +23,8 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod block;
+pub mod close;
+pub mod manifest;
 pub mod path;
 pub mod peer;
 pub mod signaling;

@@ -5,6 +5,9 @@
 //! receiver's window of bytes is read and unacknowledged; an entry is settled once, and as kept only
 //! after its proof went out and with the sender's own digest.
 
+mod jobs;
+mod reading;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
@@ -15,83 +18,16 @@ use crate::crypto::digest::EntryDigest;
 use crate::crypto::keys::Complete;
 use crate::session::clock::{Clock, Silence};
 use crate::session::receipt::Receipt;
+pub use crate::session::sender::jobs::{Done, Job, Walked};
+use crate::session::sender::reading::{Outgoing, Reading};
 use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary, Violation};
-use crate::wire::path::RelPath;
 use crate::wire::peer::{
-    self, AbortReason, Entry, EntryKind, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled,
-    SourceFault, Totals, Want,
+    self, AbortReason, EntryKind, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled, Totals, Want,
 };
-use crate::wire::{CHUNK_BYTES, Channel, MAX_ENTRIES, MAX_OUTSTANDING_ENTRIES, chunk_count, chunk_length};
+use crate::wire::{CHUNK_BYTES, Channel, MAX_ENTRIES, MAX_OUTSTANDING_ENTRIES};
 
 /// Entries asked of the walk at once.
 const WALK_BATCH: usize = 512;
-
-/// Reads that may be under way; enough to keep a disk thread busy with files of a few KiB.
-const MAX_READS: usize = 64;
-
-/// Proofs that wait for company before they are sent.
-const PROOF_BATCH: usize = 256;
-
-/// Proofs are sent at the latest after this many bytes.
-const PROOF_BYTES: u64 = CHUNK_BYTES as u64;
-
-/// What the sender asks of the file system, answered in order by [`Done`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Job {
-    /// Count on.
-    Survey,
-    /// Find up to so many more entries.
-    Walk {
-        /// How many.
-        max: usize,
-    },
-    /// See whether an empty file is as announced; answered like reading its chunk 0.
-    Check {
-        /// Which.
-        entry: u32,
-    },
-    /// Read and hash a chunk.
-    Read {
-        /// Of which entry.
-        entry: u32,
-        /// Which chunk.
-        index: u32,
-    },
-    /// The entry will not be read any more. No answer.
-    Forget {
-        /// Which.
-        entry: u32,
-    },
-}
-
-/// What the file system answers.
-#[derive(Debug)]
-pub enum Done {
-    /// To [`Job::Survey`].
-    Surveyed(Totals),
-    /// To [`Job::Walk`].
-    Walked(Walked),
-    /// To [`Job::Read`].
-    Read {
-        /// Of which entry.
-        entry: u32,
-        /// Which chunk.
-        index: u32,
-        /// The chunk as frames for the bulk channel, and its hash.
-        result: Result<(Vec<BytesMut>, Hash), SourceFault>,
-    },
-}
-
-/// Some more of the manifest.
-#[derive(Debug, Default)]
-pub struct Walked {
-    /// The entries, numbered on from those before; they fit one control frame.
-    pub entries: Vec<Entry>,
-    /// What was passed over, with the reason.
-    pub skipped: Vec<(String, String)>,
-    /// Whether that was all.
-    pub done: bool,
-}
 
 /// What a sender is made of.
 pub struct Config {
@@ -117,36 +53,9 @@ enum State {
     Ended,
 }
 
-/// An announced entry that is not settled yet.
-struct Outgoing {
-    path: RelPath,
-    kind: EntryKind,
-    reading: Reading,
-    digest: EntryDigest,
-    /// Chunks read so far; reads end in the order in which they were asked for.
-    read: u32,
-    /// Payload bytes handed to the bulk channel.
-    sent: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    /// The receiver has not said whether it wants the bytes.
-    Announced,
-    /// Wanted; this chunk is read next.
-    Next(u32),
-    /// All reads are under way.
-    Issued,
-    /// The proof went out (the digest is zero for what has no bytes).
-    Proven(Hash),
-    /// It could not be read to the end.
-    Failed(SourceFault),
-}
-
 /// The sender's side of a session.
 pub struct Sender {
     state: State,
-    totals: Totals,
     clock: Clock,
     outputs: VecDeque<Output<Job>>,
     outstanding: BTreeMap<u32, Outgoing>,
@@ -173,7 +82,6 @@ impl Sender {
     pub fn new(config: Config, now: Instant) -> Self {
         let mut sender = Self {
             state: State::Offering,
-            totals: config.totals,
             clock: Clock::new(now),
             outputs: VecDeque::new(),
             outstanding: BTreeMap::new(),
@@ -221,44 +129,9 @@ impl Sender {
         }
     }
 
-    /// Issues reads while the window, in bytes, and the number under way allow.
-    fn read_on(&mut self) {
-        while self.reads < MAX_READS
-            && let Some(&entry) = self.to_read.front()
-        {
-            let Some(outgoing) = self.outstanding.get_mut(&entry) else {
-                self.to_read.pop_front();
-                continue;
-            };
-            let (EntryKind::File { size, .. }, Reading::Next(index)) = (&outgoing.kind, outgoing.reading)
-            else {
-                self.to_read.pop_front();
-                continue;
-            };
-            let bytes = chunk_length(*size, index);
-            if self.taken - self.acked + bytes > self.window {
-                break;
-            }
-            let last = u64::from(index) + 1 >= chunk_count(*size);
-            outgoing.reading = if last { Reading::Issued } else { Reading::Next(index + 1) };
-            let started = (index == 0).then(|| outgoing.path.clone());
-            if last {
-                self.to_read.pop_front();
-            }
-            self.taken += bytes;
-            self.reads += 1;
-            let job = if bytes == 0 { Job::Check { entry } } else { Job::Read { entry, index } };
-            self.outputs.push_back(Output::Disk(job));
-            if let Some(path) = started {
-                self.emit(Event::Current(path));
-            }
-        }
-    }
-
     fn handle_done(&mut self, done: Done) {
         match done {
             Done::Surveyed(totals) => {
-                self.totals = totals;
                 self.send(&PeerMessage::Totals(totals));
                 self.emit(Event::Totals(totals));
                 if !totals.complete {
@@ -300,54 +173,6 @@ impl Sender {
             self.send(&PeerMessage::End { entries: self.announced, skipped: self.summary.unsent });
         }
         self.walk_on();
-    }
-
-    fn handle_read(&mut self, entry: u32, index: u32, result: Result<(Vec<BytesMut>, Hash), SourceFault>) {
-        self.reads = self.reads.saturating_sub(1);
-        let Some(outgoing) = self.outstanding.get_mut(&entry).filter(|it| it.read == index) else { return };
-        outgoing.read += 1;
-        let size = outgoing.kind.size();
-        let length = chunk_length(size, index);
-        if matches!(outgoing.reading, Reading::Failed(_)) {
-            self.taken -= length;
-            return;
-        }
-        match result {
-            Ok((frames, hash)) => {
-                if length > 0 {
-                    outgoing.digest.push(&hash);
-                    outgoing.sent += length;
-                    self.sent += length;
-                    self.proofs.push(Proof::Chunk { entry, index, hash });
-                }
-                if u64::from(index) + 1 >= chunk_count(size) {
-                    let digest = outgoing.digest.clone().finish();
-                    outgoing.reading = Reading::Proven(digest);
-                    self.proofs.push(Proof::Entry { entry, digest });
-                }
-                self.proof_bytes += length;
-                for frame in frames {
-                    self.outputs.push_back(Output::Send(Channel::Bulk, frame));
-                }
-            }
-            Err(fault) => {
-                self.taken -= length;
-                let sent = outgoing.sent;
-                outgoing.reading = Reading::Failed(fault);
-                self.proofs.push(Proof::Failed { entry, fault, sent });
-            }
-        }
-        if self.reads == 0 || self.proof_bytes >= PROOF_BYTES || self.proofs.len() >= PROOF_BATCH {
-            self.flush_proofs();
-        }
-    }
-
-    fn flush_proofs(&mut self) {
-        self.proof_bytes = 0;
-        if !self.proofs.is_empty() {
-            let proofs = std::mem::take(&mut self.proofs);
-            self.send(&PeerMessage::Proofs(proofs));
-        }
     }
 
     fn handle_frame(&mut self, channel: Channel, frame: &Bytes) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! One lane over WebRTC: the only file, with `socket`, that says `webrtc::`.
+//! One lane over WebRTC: the only module, with `link` and `socket` beside it, that says `webrtc::`.
 //!
 //! A lane is one peer connection with two channels that both sides know beforehand (negotiated, ids 0
 //! and 1), so no channel has to be announced. The side that answers is the client of DTLS and SCTP and
@@ -8,9 +8,8 @@
 //! then gives a [`WebRtcLink`].
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use rtc::peer_connection::transport::RTCDtlsRole;
 use sha2::{Digest, Sha256};
@@ -22,12 +21,13 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState, RTCSessionDescription, SettingEngineBuilder,
 };
 
+use crate::transport::Path;
+pub use crate::transport::link::WebRtcLink;
 use crate::transport::socket::{LaneRuntime, window_bytes};
-use crate::transport::{Link, LinkLost, Path};
+use crate::wire::PathKind;
 use crate::wire::block::{HEADER_BYTES, MAX_PAYLOAD_BYTES};
 use crate::wire::peer::Hash;
 use crate::wire::signaling::IceServer;
-use crate::wire::{Channel, PathKind};
 
 /// SCTP packet size inside one host, in bytes.
 ///
@@ -46,9 +46,6 @@ const EVENT_QUEUE: usize = 256;
 
 /// Remote candidates that are looked at; more than any honest machine has.
 const MAX_REMOTE_CANDIDATES: usize = 64;
-
-/// Longest wait for the peer to acknowledge the last frames when hanging up.
-const FLUSH_WITHIN: Duration = Duration::from_secs(3);
 
 /// No packet for this long: the pair of addresses is suspect.
 const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
@@ -323,65 +320,4 @@ fn fingerprint_of(sdp: &str) -> Option<Hash> {
     let hex = sdp.lines().find_map(|line| line.trim_end().strip_prefix("a=fingerprint:sha-256 "))?;
     let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(hex.replace(':', "").as_bytes()).ok()?;
     bytes.try_into().ok()
-}
-
-/// An open lane.
-pub struct WebRtcLink {
-    connection: Arc<dyn PeerConnection>,
-    control: Arc<dyn DataChannel>,
-    bulk: Arc<dyn DataChannel>,
-    events: Mutex<mpsc::Receiver<LaneEvent>>,
-}
-
-impl WebRtcLink {
-    fn channel(&self, channel: Channel) -> &dyn DataChannel {
-        match channel {
-            Channel::Control => &*self.control,
-            Channel::Bulk => &*self.bulk,
-        }
-    }
-}
-
-impl Link for WebRtcLink {
-    async fn recv(&self) -> Option<(Channel, Bytes)> {
-        let mut events = self.events.lock().await;
-        loop {
-            let (channel, event) = tokio::select! {
-                biased;
-                event = self.control.poll() => (Channel::Control, event),
-                event = self.bulk.poll() => (Channel::Bulk, event),
-                event = events.recv() => match event {
-                    Some(LaneEvent::Failed) | None => return None,
-                    Some(_) => continue,
-                },
-            };
-            match event {
-                Some(DataChannelEvent::OnMessage(message)) => return Some((channel, message.data.freeze())),
-                Some(DataChannelEvent::OnClose) | None => return None,
-                Some(_) => (),
-            }
-        }
-    }
-
-    async fn ready(&self, channel: Channel) -> Result<(), LinkLost> {
-        self.channel(channel).writable().await.map_err(|_| LinkLost)
-    }
-
-    async fn send(&self, channel: Channel, frame: BytesMut) -> Result<(), LinkLost> {
-        self.channel(channel).send(frame).await.map_err(|_| LinkLost)
-    }
-
-    async fn close(self) {
-        // `close` drops what is still queued, so wait until nothing is: keep the events flowing meanwhile.
-        let deadline = Instant::now() + FLUSH_WITHIN;
-        for channel in [Channel::Bulk, Channel::Control] {
-            while self.channel(channel).outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
-                let step = tokio::time::timeout(Duration::from_millis(5), self.recv()).await;
-                if matches!(step, Ok(None)) || Instant::now() > deadline {
-                    break;
-                }
-            }
-        }
-        self.connection.close().await.ok();
-    }
 }

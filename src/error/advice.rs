@@ -1,0 +1,126 @@
+//! Hints: what a person can do about a failure, now.
+
+use std::io;
+
+use crate::code::CodeError;
+use crate::connect::ConnectError;
+use crate::error::{Error, Side};
+use crate::fs::{DiskFault, SourceError};
+use crate::session::Failure;
+use crate::session::handshake::HandshakeError;
+use crate::signaling::SignalingClientError;
+use crate::wire::peer::AbortReason;
+use crate::wire::signaling::CloseCode;
+
+impl Error {
+    /// What the person can do now.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Typed(CodeError::UnknownWord { suggestions, .. }) if !suggestions.is_empty() => {
+                return Some(format!("did you mean `{}`?", suggestions.join("`, `")));
+            }
+            Self::Typed(_) => "a code looks like 417-aloe-tuba; ask the sender to read it again",
+            Self::NoCode => "run `p2pcp recv CODE` with the code that the sender shows",
+            Self::ServerAddress(_) => {
+                "a server looks like `p2pcp.example.org:8091` or `wss://p2pcp.example.org`"
+            }
+            Self::Source(error) => return source_hint(error).map(str::to_owned),
+            Self::Lan(_) | Self::NoRendezvous => {
+                "name a server with `--server`, or see whether a firewall is in the way"
+            }
+            Self::Server { error, .. } => server_hint(error),
+            Self::NoSender { used: true } => "ask the sender for a new code; each works once",
+            Self::NoSender { used: false } => {
+                "is `p2pcp send` still running, on this machine or the same network? otherwise both sides need the same `--server`"
+            }
+            Self::Join(error) => join_hint(error),
+            Self::Meeting(_) => "run the same command again for a new code",
+            Self::CodesBurnt(_) => {
+                "somebody may be guessing: run `p2pcp send` again, with `--words 4` for a code that is harder to guess"
+            }
+            Self::Session { side, failure, fault } => return session_hint(*side, failure, fault.as_ref()),
+            Self::Interrupted(_) => {
+                "files that were finished are kept; send again, and receive with `--skip` to get only the rest"
+            }
+            Self::Listen { error, .. } => match error.kind() {
+                io::ErrorKind::AddrInUse => "something listens there already: choose another `--port`",
+                io::ErrorKind::PermissionDenied => {
+                    "ports below 1024 need privileges: choose another `--port`"
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    "that address is not on this machine: use `--listen 0.0.0.0` to listen on all of its own"
+                }
+                _ => "use `--listen 0.0.0.0` to listen on all addresses of this machine",
+            },
+            Self::Serve(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn source_hint(error: &SourceError) -> Option<&'static str> {
+    match error {
+        SourceError::Nothing => Some("name at least one file or folder"),
+        SourceError::Missing { .. } => Some("check the spelling; nothing was sent"),
+        SourceError::Denied { .. } => Some("read it as a user who may, or leave it out"),
+        SourceError::SameName { .. } => Some("rename one of them, or send them one after the other"),
+        SourceError::Nameless { .. } => Some("name a folder below it"),
+        SourceError::NotSendable { .. } => Some("devices, pipes and sockets cannot be sent"),
+        SourceError::BadName { .. } => Some("rename it"),
+        SourceError::Failed { .. } => None,
+    }
+}
+
+fn server_hint(error: &SignalingClientError) -> &'static str {
+    match error {
+        SignalingClientError::Closed(_) => "the server refused for the reason above",
+        SignalingClientError::NotP2pcp { .. } => {
+            "is this the address of a `p2pcp signal`? check host and port"
+        }
+        SignalingClientError::Untrusted(_) => "check the server's name, or ask whoever runs it",
+        _ => {
+            "is `p2pcp signal` running there, and is its port reachable? without `--server` p2pcp looks on the local network"
+        }
+    }
+}
+
+fn join_hint(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::Handshake(HandshakeError::Version { .. }) => "update p2pcp on both sides",
+        ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Limited)) => {
+            "wait a minute, then ask the sender for a new code"
+        }
+        ConnectError::Tampered | ConnectError::NotBound => {
+            "somebody may be interfering: ask for a new code, or use another server"
+        }
+        _ => "ask the sender for a new code; each works once",
+    }
+}
+
+fn session_hint(side: Side, failure: &Failure, fault: Option<&DiskFault>) -> Option<String> {
+    let hint = match (failure, fault) {
+        (_, Some(DiskFault::Full { .. } | DiskFault::Quota { .. })) => {
+            "make room, ask for a new code, and receive with `--skip` to get only the rest"
+        }
+        (_, Some(DiskFault::Denied { .. } | DiskFault::ReadOnly { .. } | DiskFault::NotAFolder { .. })) => {
+            "choose another folder with `--output`"
+        }
+        (_, Some(_)) => "choose a folder on another disk with `--output`",
+        (Failure::Own(AbortReason::Unattended), _) => "give `--yes` to accept without being asked",
+        (Failure::Peer(AbortReason::Unattended), _) => {
+            "on the other side, run it in a terminal or give `--yes`"
+        }
+        (Failure::Own(_) | Failure::Peer(AbortReason::Declined), _) => return None,
+        (Failure::Violation(_) | Failure::Peer(AbortReason::Protocol), _) => {
+            "the two sides may be different versions: update p2pcp on both"
+        }
+        (Failure::Integrity(_) | Failure::Peer(AbortReason::Integrity), _) => {
+            "the file was not kept; send it again, and check the memory and disks of both machines if it comes back"
+        }
+        (Failure::LinkLost | Failure::Silence | Failure::Peer(_), _) => match side {
+            Side::Sending => "send again for a new code; the receiver's `--skip` gets only the rest",
+            Side::Receiving => "ask for a new code, and receive with `--skip` to get only the rest",
+        },
+    };
+    Some(hint.to_owned())
+}

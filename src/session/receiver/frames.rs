@@ -1,0 +1,136 @@
+//! What the sender says, checked against what was announced and allowed.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::session::incoming::Incoming;
+use crate::session::receiver::{ACK_AFTER, Job, MAX_LOOSE_HASHES, Receiver, State};
+use crate::session::{Event, Failure, Output, Violation};
+use crate::wire::peer::{self, Entry, EntryKind, Offer, PeerMessage, Proof};
+use crate::wire::{
+    Channel, DEFAULT_WINDOW_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_OUTSTANDING_ENTRIES, block,
+};
+
+impl Receiver {
+    pub(super) fn handle_frame(
+        &mut self,
+        now: Instant,
+        channel: Channel,
+        frame: Bytes,
+    ) -> Result<(), Failure> {
+        if channel == Channel::Bulk {
+            return self.handle_block(now, frame);
+        }
+        let message = peer::decode(&frame).map_err(Violation::from)?;
+        let open = matches!(self.state, State::Deciding | State::Writing);
+        match message {
+            PeerMessage::Abort(reason) => Err(Failure::Peer(reason)),
+            PeerMessage::Offer(offer) if self.state == State::Waiting => self.handle_offer(offer),
+            PeerMessage::Totals(totals) if self.state != State::Waiting => {
+                self.emit(Event::Totals(totals));
+                Ok(())
+            }
+            PeerMessage::Entries { first, entries } if open && self.end.is_none() => {
+                self.handle_entries(first, entries)
+            }
+            PeerMessage::End { entries, skipped } if open && self.end.is_none() => {
+                if entries != self.announced {
+                    return Err(Violation::Numbering { expected: self.announced, got: entries }.into());
+                }
+                self.end = Some(entries);
+                self.summary.unsent = skipped;
+                Ok(())
+            }
+            PeerMessage::Proofs(proofs) if self.state == State::Writing => {
+                proofs.into_iter().try_for_each(|proof| self.handle_proof(proof))
+            }
+            PeerMessage::Farewell if self.state == State::Lingering => {
+                self.end_well();
+                Ok(())
+            }
+            other => Err(Violation::OutOfTurn(other.name()).into()),
+        }
+    }
+
+    fn handle_offer(&mut self, offer: Offer) -> Result<(), Failure> {
+        if offer.items.len() > Offer::MAX_ITEMS {
+            return Err(Violation::TooMuch("names in an offer").into());
+        }
+        self.state = State::Deciding;
+        self.emit(Event::Totals(offer.totals));
+        self.outputs.push_back(Output::Ask(offer));
+        Ok(())
+    }
+
+    fn handle_entries(&mut self, first: u32, entries: Vec<Entry>) -> Result<(), Failure> {
+        if first != self.announced {
+            return Err(Violation::Numbering { expected: self.announced, got: first }.into());
+        }
+        if self.outstanding.len() + entries.len() > MAX_OUTSTANDING_ENTRIES {
+            return Err(Violation::TooMuch("outstanding entries").into());
+        }
+        for item in &entries {
+            let number = self.announced;
+            let possible = match &item.kind {
+                EntryKind::File { size, .. } => !self.links_begun && *size <= MAX_ENTRY_BYTES,
+                EntryKind::Folder { .. } => !self.links_begun,
+                EntryKind::Link { target } => {
+                    self.links_begun = true;
+                    target.check_inside(&item.path).is_ok()
+                }
+            };
+            if !possible || number > MAX_ENTRIES {
+                return Err(Violation::ImpossibleEntry(number).into());
+            }
+            self.outstanding.insert(number, Incoming::new(item.clone()));
+            self.announced += 1;
+        }
+        if self.state == State::Writing && !entries.is_empty() {
+            self.disk(Job::Plan { first, entries });
+        }
+        Ok(())
+    }
+
+    fn handle_block(&mut self, now: Instant, frame: Bytes) -> Result<(), Failure> {
+        let (header, payload) = block::parse(frame).map_err(Violation::from)?;
+        let length = payload.len() as u64;
+        let (_, acknowledged) = self.acked;
+        if self.received + length - acknowledged > u64::from(DEFAULT_WINDOW_BYTES) {
+            return Err(Violation::TooMuch("unacknowledged bytes").into());
+        }
+        let incoming =
+            self.outstanding.get_mut(&header.entry).ok_or(Violation::UnknownEntry(header.entry))?;
+        let first_block = header.offset == 0;
+        let chunk = incoming.take_block(header, payload).ok_or(Violation::BlockOutOfPlace(header.entry))?;
+        self.received += length;
+        if first_block {
+            let path = incoming.item.path.clone();
+            self.emit(Event::Current(path));
+        }
+        if let Some((index, parts)) = chunk {
+            self.disk(Job::Write { entry: header.entry, index, parts });
+        }
+        if now >= self.acked_at + ACK_AFTER {
+            self.acknowledge(now);
+        }
+        Ok(())
+    }
+
+    fn handle_proof(&mut self, proof: Proof) -> Result<(), Failure> {
+        let (Proof::Chunk { entry, .. } | Proof::Entry { entry, .. } | Proof::Failed { entry, .. }) = proof;
+        let incoming = self.outstanding.get_mut(&entry).ok_or(Violation::UnknownEntry(entry))?;
+        let claim = match proof {
+            Proof::Chunk { index, hash, .. } => {
+                self.loose_hashes += 1;
+                if self.loose_hashes > MAX_LOOSE_HASHES {
+                    return Err(Violation::TooMuch("hashes ahead of their bytes").into());
+                }
+                incoming.take_hash(index, hash)
+            }
+            Proof::Entry { digest, .. } => incoming.take_digest(digest),
+            Proof::Failed { fault, sent, .. } => incoming.take_fault(fault, sent),
+        };
+        self.judge(entry, claim)
+    }
+}

@@ -1,0 +1,63 @@
+//! What a sender asks of the file system, and what it is answered.
+
+use bytes::BytesMut;
+
+use crate::wire::peer::{Entry, Hash, SourceFault, Totals};
+
+/// What the sender asks of the file system, answered in order by [`Done`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Job {
+    /// Count on.
+    Survey,
+    /// Find up to so many more entries.
+    Walk {
+        /// How many.
+        max: usize,
+    },
+    /// See whether an empty file is as announced; answered like reading its chunk 0.
+    Check {
+        /// Which.
+        entry: u32,
+    },
+    /// Read and hash a chunk.
+    Read {
+        /// Of which entry.
+        entry: u32,
+        /// Which chunk.
+        index: u32,
+    },
+    /// The entry will not be read any more. No answer.
+    Forget {
+        /// Which.
+        entry: u32,
+    },
+}
+
+/// What the file system answers.
+#[derive(Debug)]
+pub enum Done {
+    /// To [`Job::Survey`].
+    Surveyed(Totals),
+    /// To [`Job::Walk`].
+    Walked(Walked),
+    /// To [`Job::Read`].
+    Read {
+        /// Of which entry.
+        entry: u32,
+        /// Which chunk.
+        index: u32,
+        /// The chunk as frames for the bulk channel, and its hash.
+        result: Result<(Vec<BytesMut>, Hash), SourceFault>,
+    },
+}
+
+/// Some more of the manifest.
+#[derive(Debug, Default)]
+pub struct Walked {
+    /// The entries, numbered on from those before; they fit one control frame.
+    pub entries: Vec<Entry>,
+    /// What was passed over, with the reason.
+    pub skipped: Vec<(String, String)>,
+    /// Whether that was all.
+    pub done: bool,
+}

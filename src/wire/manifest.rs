@@ -1,0 +1,147 @@
+//! The manifest: what is offered, and the entries that it is made of.
+//!
+//! Decoded values are legal: names cannot escape ([`RelPath`], [`LinkTarget`]) and times are times.
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::path::{LinkTarget, RelPath};
+
+/// What a sender offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The first top-level names, at most [`Offer::MAX_ITEMS`].
+    pub items: Vec<OfferItem>,
+    /// Top-level names that are not listed.
+    pub more: u32,
+    /// As far as counted.
+    pub totals: Totals,
+}
+
+impl Offer {
+    /// Most top-level names that an offer lists; the rest is a number.
+    pub const MAX_ITEMS: usize = 12;
+}
+
+/// One top-level name of an offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferItem {
+    /// The name.
+    pub name: RelPath,
+    /// Whether it is a folder.
+    pub folder: bool,
+    /// Its size in bytes, where it is a file.
+    pub size: u64,
+}
+
+/// How much there is to send.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Regular files.
+    pub files: u64,
+    /// Folders.
+    pub folders: u64,
+    /// Symbolic links.
+    pub links: u64,
+    /// Bytes in regular files.
+    pub bytes: u64,
+    /// Whether the walk has ended and these are final.
+    pub complete: bool,
+}
+
+/// A thing to make in the receive folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where.
+    pub path: RelPath,
+    /// What.
+    pub kind: EntryKind,
+}
+
+/// What an entry is. Folders come after all that they hold, links after all files and folders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntryKind {
+    /// A regular file.
+    File {
+        /// Bytes.
+        size: u64,
+        /// Modification time.
+        mtime: Mtime,
+        /// Whether its owner may execute it; no other mode bit travels.
+        executable: bool,
+    },
+    /// A folder.
+    Folder {
+        /// Modification time.
+        mtime: Mtime,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where it points.
+        target: LinkTarget,
+    },
+}
+
+impl EntryKind {
+    /// Its bytes; none for folders and links.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::File { size, .. } => *size,
+            Self::Folder { .. } | Self::Link { .. } => 0,
+        }
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+}
+
+/// A modification time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(i64, u32)", into = "(i64, u32)")]
+pub struct Mtime {
+    seconds: i64,
+    nanoseconds: u32,
+}
+
+impl Mtime {
+    /// The time `seconds` after 1970-01-01 UTC (before it, when negative) and `nanoseconds` later.
+    pub fn new(seconds: i64, nanoseconds: u32) -> Option<Self> {
+        (nanoseconds < 1_000_000_000).then_some(Self { seconds, nanoseconds })
+    }
+
+    /// Whole seconds since 1970-01-01 UTC.
+    pub fn seconds(self) -> i64 {
+        self.seconds
+    }
+
+    /// Nanoseconds after that, below 10^9.
+    pub fn nanoseconds(self) -> u32 {
+        self.nanoseconds
+    }
+}
+
+impl TryFrom<(i64, u32)> for Mtime {
+    type Error = &'static str;
+
+    fn try_from((seconds, nanoseconds): (i64, u32)) -> Result<Self, Self::Error> {
+        Self::new(seconds, nanoseconds).ok_or("nanoseconds past a second")
+    }
+}
+
+impl From<Mtime> for (i64, u32) {
+    fn from(mtime: Mtime) -> Self {
+        (mtime.seconds, mtime.nanoseconds)
+    }
+}
+
+impl Entry {
+    /// How many bytes this entry takes in a batch, rounded up.
+    pub fn encoded_bytes(&self) -> usize {
+        let target = match &self.kind {
+            EntryKind::Link { target } => target.as_str().len(),
+            EntryKind::File { .. } | EntryKind::Folder { .. } => 0,
+        };
+        self.path.as_str().len() + target + 64
+    }
+}
