@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use rtc::peer_connection::transport::RTCDtlsRole;
 use sha2::{Digest, Sha256};
@@ -290,6 +291,8 @@ fn settings(reach: Reach) -> webrtc::peer_connection::SettingEngine {
         .with_include_loopback_candidate(reach == Reach::SameHost)
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
         .with_ice_connection_attempts(Some(check_interval), Some(checks))
+        // Joining the mDNS group fails where there is no default route, and takes the connection with it.
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_answering_dtls_role(RTCDtlsRole::Client)
         .with_ice_timeouts(Some(ICE_DISCONNECTED_AFTER), Some(ICE_FAILED_AFTER), None)
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(max_message))
