@@ -103,7 +103,6 @@ impl Environment {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door to the environment")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
