@@ -32,10 +32,12 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Two terminals are enough to try it: `p2pcp send photos/` shows a code, `p2pcp recv CODE` gets the files.
+Two terminals are enough to try it: `p2pcp send photos/` shows a code,
+`p2pcp recv CODE` gets the files.
 
-Exit codes: 0 done, 1 failed or not everything sent, 2 usage, 3 code wrong, used or unknown, 4 declined,
-5 peer or network lost, 6 disk, 7 bytes changed, 8 some names were taken, 130 interrupted, 143 terminated.";
+Exit codes: 0 done, 1 failed or not everything sent, 2 usage,
+3 code wrong, used or unknown, 4 declined, 5 peer or network lost, 6 disk,
+7 bytes changed, 8 some names were taken, 130 interrupted, 143 terminated.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -70,7 +70,7 @@ pub enum Error {
     #[error("{}", join_sentence(.0))]
     Join(ConnectError),
     /// The server let the sender down while it was waiting.
-    #[error("the code is gone: the server stopped answering")]
+    #[error("{}", meeting_sentence(.0))]
     Meeting(#[source] ConnectError),
     /// All codes of this run were burnt; the last reason.
     #[error("{} codes were used up without a transfer", crate::send::MAX_CODES)]
@@ -117,6 +117,16 @@ fn join_sentence(error: &ConnectError) -> String {
             "the two sides speak different versions of p2pcp".to_owned()
         }
         _ => "the two sides could not connect".to_owned(),
+    }
+}
+
+fn meeting_sentence(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Expired)) => {
+            "the code has expired: nobody used it"
+        }
+        ConnectError::Signaling(SignalingClientError::Closed(_)) => "the server refused",
+        _ => "the server was lost, and the code with it",
     }
 }
 

@@ -259,10 +259,11 @@ impl Reporter {
             return Answer::Yes;
         }
         self.show_offer(offer, destination);
-        match prompt::somebody_is_there() {
-            true => prompt::consent(&self.inner.screen, &mut io::stdin().lock()),
-            false => Answer::Unattended,
+        if !prompt::somebody_is_there() {
+            return Answer::Unattended;
         }
+        prompt::forget_type_ahead();
+        prompt::consent(&self.inner.screen, &mut io::stdin().lock())
     }
 
     /// Asks for the code; `None` when there is nobody to ask or nothing was typed. Blocks as

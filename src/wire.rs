@@ -45,11 +45,13 @@ pub const MAX_SIGNALING_FRAME: usize = 16 * 1024;
 /// RFC 8841 §6.1: a peer that does not say `a=max-message-size` takes 64 KiB.
 pub const MAX_CONTROL_FRAME: usize = 64 * 1024;
 
-/// Entries that may be announced but not yet settled.
-///
-/// With [`path::MAX_PATH_BYTES`] this bounds what a hostile manifest can make the receiver hold to
-/// about 17 MiB, and it is deep enough for 40,000 small files a second over 100 ms.
+/// Entries that may be announced but not yet settled: deep enough for 40,000 small files a second over
+/// 100 ms.
 pub const MAX_OUTSTANDING_ENTRIES: usize = 4096;
+
+/// The same in bytes, as [`manifest::Entry::encoded_bytes`] counts them. A receiver holds an entry up to
+/// three times on its way, so a hostile manifest costs it 24 MiB at most.
+pub const MAX_OUTSTANDING_MANIFEST: usize = 8 << 20;
 
 /// Bytes that the receiver lets the sender have sent but not yet acknowledged as written.
 ///

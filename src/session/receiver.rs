@@ -56,6 +56,8 @@ pub struct Receiver {
     clock: Clock,
     outputs: VecDeque<Output<Job>>,
     outstanding: BTreeMap<u32, Incoming>,
+    /// Sum of their [`peer::Entry::encoded_bytes`].
+    manifest_bytes: usize,
     announced: u32,
     /// How many there are in all, once the sender has said.
     end: Option<u32>,
@@ -83,6 +85,7 @@ impl Receiver {
             clock: Clock::new(now),
             outputs: VecDeque::new(),
             outstanding: BTreeMap::new(),
+            manifest_bytes: 0,
             announced: 0,
             end: None,
             links_begun: false,

@@ -5,6 +5,7 @@
 //! receiver's window of bytes is read and unacknowledged; an entry is settled once, and as kept only
 //! after its proof went out and with the sender's own digest.
 
+mod announcing;
 mod jobs;
 mod reading;
 
@@ -14,7 +15,6 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use crate::crypto::Key;
-use crate::crypto::digest::EntryDigest;
 use crate::crypto::keys::Complete;
 use crate::session::clock::{Clock, Silence};
 use crate::session::receipt::Receipt;
@@ -24,10 +24,7 @@ use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Sum
 use crate::wire::peer::{
     self, AbortReason, EntryKind, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled, Totals, Want,
 };
-use crate::wire::{CHUNK_BYTES, Channel, MAX_ENTRIES, MAX_OUTSTANDING_ENTRIES};
-
-/// Entries asked of the walk at once.
-const WALK_BATCH: usize = 512;
+use crate::wire::{CHUNK_BYTES, Channel};
 
 /// What a sender is made of.
 pub struct Config {
@@ -59,6 +56,7 @@ pub struct Sender {
     clock: Clock,
     outputs: VecDeque<Output<Job>>,
     outstanding: BTreeMap<u32, Outgoing>,
+    manifest_bytes: usize,
     announced: u32,
     wants_seen: u32,
     walking: bool,
@@ -85,6 +83,7 @@ impl Sender {
             clock: Clock::new(now),
             outputs: VecDeque::new(),
             outstanding: BTreeMap::new(),
+            manifest_bytes: 0,
             announced: 0,
             wants_seen: 0,
             walking: false,
@@ -121,14 +120,6 @@ impl Sender {
         self.outputs.push_back(Output::Emit(event));
     }
 
-    fn walk_on(&mut self) {
-        let room = MAX_OUTSTANDING_ENTRIES - self.outstanding.len().min(MAX_OUTSTANDING_ENTRIES);
-        if !self.walking && !self.walked && room >= WALK_BATCH {
-            self.walking = true;
-            self.outputs.push_back(Output::Disk(Job::Walk { max: WALK_BATCH }));
-        }
-    }
-
     fn handle_done(&mut self, done: Done) {
         match done {
             Done::Surveyed(totals) => {
@@ -141,38 +132,6 @@ impl Sender {
             Done::Walked(walked) => self.handle_walked(walked),
             Done::Read { entry, index, result } => self.handle_read(entry, index, result),
         }
-    }
-
-    fn handle_walked(&mut self, walked: Walked) {
-        self.walking = false;
-        self.walked = walked.done;
-        self.summary.unsent += walked.skipped.len() as u64;
-        for (path, why) in walked.skipped {
-            self.emit(Event::Skipped { path, why });
-        }
-        let first = self.announced;
-        for entry in &walked.entries {
-            let outgoing = Outgoing {
-                path: entry.path.clone(),
-                digest: EntryDigest::new(entry.kind.size()),
-                kind: entry.kind.clone(),
-                reading: Reading::Announced,
-                read: 0,
-                sent: 0,
-            };
-            self.outstanding.insert(self.announced, outgoing);
-            self.announced += 1;
-        }
-        if self.announced > MAX_ENTRIES - WALK_BATCH as u32 {
-            self.walked = true;
-        }
-        if !walked.entries.is_empty() {
-            self.send(&PeerMessage::Entries { first, entries: walked.entries });
-        }
-        if self.walked {
-            self.send(&PeerMessage::End { entries: self.announced, skipped: self.summary.unsent });
-        }
-        self.walk_on();
     }
 
     fn handle_frame(&mut self, channel: Channel, frame: &Bytes) -> Result<(), Failure> {
@@ -258,6 +217,7 @@ impl Sender {
             return Err(Violation::FalseClaim(entry));
         }
         let outgoing = self.outstanding.remove(&entry).ok_or(Violation::UnknownEntry(entry))?;
+        self.manifest_bytes -= outgoing.manifest_bytes;
         self.receipt.settle(&settled);
         self.summary.count(outcome, &outgoing.kind);
         self.outputs.push_back(Output::Disk(Job::Forget { entry }));

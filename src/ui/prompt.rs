@@ -18,6 +18,12 @@ pub(crate) fn somebody_is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Drops what was typed before the question was there: it cannot be an answer to it.
+pub(crate) fn forget_type_ahead() {
+    #[cfg(unix)]
+    rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush).ok();
+}
+
 /// Asks whether to receive. Only `y` and `yes` mean yes; a bare Enter and the end of input mean no.
 pub(crate) fn consent(screen: &Screen, input: &mut dyn BufRead) -> Answer {
     screen.question(&Line::default().with(Paint::Bold, "receive this?").with(Paint::Plain, " [y/N] "));

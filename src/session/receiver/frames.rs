@@ -9,7 +9,8 @@ use crate::session::receiver::{ACK_AFTER, Job, MAX_LOOSE_HASHES, Receiver, State
 use crate::session::{Event, Failure, Output, Violation};
 use crate::wire::peer::{self, Entry, EntryKind, Offer, PeerMessage, Proof};
 use crate::wire::{
-    Channel, DEFAULT_WINDOW_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_OUTSTANDING_ENTRIES, block,
+    Channel, DEFAULT_WINDOW_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_OUTSTANDING_ENTRIES,
+    MAX_OUTSTANDING_MANIFEST, block,
 };
 
 impl Receiver {
@@ -69,6 +70,10 @@ impl Receiver {
         }
         if self.outstanding.len() + entries.len() > MAX_OUTSTANDING_ENTRIES {
             return Err(Violation::TooMuch("outstanding entries").into());
+        }
+        self.manifest_bytes += entries.iter().map(Entry::encoded_bytes).sum::<usize>();
+        if self.manifest_bytes > MAX_OUTSTANDING_MANIFEST {
+            return Err(Violation::TooMuch("bytes of outstanding entries").into());
         }
         for item in &entries {
             let number = self.announced;

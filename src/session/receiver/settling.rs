@@ -126,6 +126,7 @@ impl Receiver {
         for batch in settled.chunks(SETTLED_BATCH) {
             for it in batch {
                 let Some(incoming) = self.outstanding.remove(&it.entry) else { continue };
+                self.manifest_bytes -= incoming.item.encoded_bytes();
                 self.receipt.settle(it);
                 self.summary.count(it.outcome, &incoming.item.kind);
                 let file = incoming.item.kind.is_file();

@@ -21,6 +21,8 @@ const PROOF_BYTES: u64 = CHUNK_BYTES as u64;
 /// An announced entry that is not settled yet.
 pub(super) struct Outgoing {
     pub(super) path: RelPath,
+    /// What it takes of the allowance for outstanding entries.
+    pub(super) manifest_bytes: usize,
     pub(super) kind: EntryKind,
     pub(super) reading: Reading,
     pub(super) digest: EntryDigest,

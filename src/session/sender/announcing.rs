@@ -1,0 +1,56 @@
+//! From the walk to announced entries, as many as may be outstanding.
+
+use crate::crypto::digest::EntryDigest;
+use crate::session::sender::reading::{Outgoing, Reading};
+use crate::session::sender::{Job, Sender, Walked};
+use crate::session::{Event, Output};
+use crate::wire::peer::{self, PeerMessage};
+use crate::wire::{MAX_ENTRIES, MAX_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_MANIFEST};
+
+/// Entries asked of the walk at once.
+const WALK_BATCH: usize = 512;
+
+impl Sender {
+    pub(super) fn walk_on(&mut self) {
+        let room = MAX_OUTSTANDING_ENTRIES - self.outstanding.len().min(MAX_OUTSTANDING_ENTRIES);
+        let fits = self.manifest_bytes + peer::BATCH_BYTES + peer::MAX_ITEM_BYTES <= MAX_OUTSTANDING_MANIFEST;
+        if !self.walking && !self.walked && fits && room >= WALK_BATCH {
+            self.walking = true;
+            self.outputs.push_back(Output::Disk(Job::Walk { max: WALK_BATCH }));
+        }
+    }
+
+    pub(super) fn handle_walked(&mut self, walked: Walked) {
+        self.walking = false;
+        self.walked = walked.done;
+        self.summary.unsent += walked.skipped.len() as u64;
+        for (path, why) in walked.skipped {
+            self.emit(Event::Skipped { path, why });
+        }
+        let first = self.announced;
+        for entry in &walked.entries {
+            let outgoing = Outgoing {
+                path: entry.path.clone(),
+                manifest_bytes: entry.encoded_bytes(),
+                digest: EntryDigest::new(entry.kind.size()),
+                kind: entry.kind.clone(),
+                reading: Reading::Announced,
+                read: 0,
+                sent: 0,
+            };
+            self.manifest_bytes += outgoing.manifest_bytes;
+            self.outstanding.insert(self.announced, outgoing);
+            self.announced += 1;
+        }
+        if self.announced > MAX_ENTRIES - WALK_BATCH as u32 {
+            self.walked = true;
+        }
+        if !walked.entries.is_empty() {
+            self.send(&PeerMessage::Entries { first, entries: walked.entries });
+        }
+        if self.walked {
+            self.send(&PeerMessage::End { entries: self.announced, skipped: self.summary.unsent });
+        }
+        self.walk_on();
+    }
+}
