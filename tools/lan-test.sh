@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Two machines on one network, nothing configured: builds two network namespaces joined by a virtual
-# cable, runs `send` in one and `recv` in the other, and compares. Then pulls the cable and does it
+# cable, runs `send` in one and `recv` in the other, and compares; the same with a server that both take
+# from a `.env` with CRLF line ends, whose STUN servers cannot be reached; then pulls the cable and does it
 # within one of them. Nothing leaves the namespaces. Needs root and iproute2; says so and passes if not.
 set -euo pipefail
 
@@ -54,6 +55,15 @@ transfer() {
 
 transfer "$left" "$right" "two-machines"
 transfer "$left" "$left" "one-machine"
+
+printf 'SIGNALING_SERVER_ADDR=10.77.0.1\r\nSIGNALING_SERVER_PORT=8091\r\nSTUN_SERVERS=stun.invalid:3478\r\n' \
+    >"$work/empty/.env"
+(cd "$work/empty" && exec env -i PATH="$PATH" ip netns exec "$left" "$program" signal) 2>"$work/signal.log" &
+pids+=("$!")
+until grep -q listening "$work/signal.log" 2>/dev/null; do sleep 0.05; done
+transfer "$left" "$right" "server-from-env"
+rm "$work/empty/.env"
+
 ip -n "$left" link set p2l down
 transfer "$left" "$left" "cable-pulled"
-echo "1 test passed"
+echo "4 passed, 0 failed"

@@ -101,7 +101,9 @@ pub(crate) fn finished(summary: &Summary, elapsed: Duration, role: Role) -> (Lin
     };
     let things = things(summary.files, summary.folders, summary.links);
     let time = text::duration(elapsed);
-    let speed = text::rate(summary.bytes, elapsed).filter(|_| summary.bytes > 0);
+    // Below this the figure says more about set-up than about speed.
+    let measurable = elapsed >= Duration::from_millis(100) && summary.bytes > 0;
+    let speed = text::rate(summary.bytes, elapsed).filter(|_| measurable);
     let speed = speed.map_or(String::new(), |it| format!(" ({it})"));
     let done = Line::default()
         .with(Paint::Green, verb)
