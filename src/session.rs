@@ -13,6 +13,7 @@
 mod clock;
 pub mod handshake;
 mod incoming;
+mod outbox;
 mod receipt;
 pub mod receiver;
 pub mod sender;

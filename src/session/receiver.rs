@@ -9,21 +9,20 @@ mod frames;
 mod jobs;
 mod settling;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-
-use bytes::BytesMut;
 
 use crate::crypto::Key;
 use crate::crypto::keys::Complete;
 use crate::session::clock::{Clock, Silence};
 use crate::session::incoming::Incoming;
+use crate::session::outbox::Outbox;
 use crate::session::receipt::Receipt;
 pub use crate::session::receiver::jobs::{Commit, Done, Job, WrittenChunk};
 use crate::session::receiver::settling::CHECKPOINT_AFTER;
 use crate::session::{Answer, CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary};
-use crate::wire::peer::{self, AbortReason, Outcome, PeerMessage, Settled, Want};
-use crate::wire::{Channel, DEFAULT_WINDOW_BYTES};
+use crate::wire::DEFAULT_WINDOW_BYTES;
+use crate::wire::peer::{AbortReason, Outcome, PeerMessage, Settled, Want};
 
 /// Hashes that the sender may announce ahead of the bytes, over all entries.
 pub const MAX_LOOSE_HASHES: usize = 8192;
@@ -54,7 +53,7 @@ enum State {
 pub struct Receiver {
     state: State,
     clock: Clock,
-    outputs: VecDeque<Output<Job>>,
+    out: Outbox<Job>,
     outstanding: BTreeMap<u32, Incoming>,
     /// Sum of their [`peer::Entry::encoded_bytes`].
     manifest_bytes: usize,
@@ -83,7 +82,7 @@ impl Receiver {
         let mut receiver = Self {
             state: State::Waiting,
             clock: Clock::new(now),
-            outputs: VecDeque::new(),
+            out: Outbox::default(),
             outstanding: BTreeMap::new(),
             manifest_bytes: 0,
             announced: 0,
@@ -102,21 +101,8 @@ impl Receiver {
             receipt: Receipt::new(complete_key),
             summary: Summary::default(),
         };
-        receiver.outputs.push_back(Output::WakeAt(receiver.clock.wake_at()));
+        receiver.out.wake_at(receiver.clock.wake_at());
         receiver
-    }
-
-    fn send(&mut self, message: &PeerMessage) {
-        let frame = BytesMut::from(peer::encode(message).as_slice());
-        self.outputs.push_back(Output::Send(Channel::Control, frame));
-    }
-
-    fn emit(&mut self, event: Event) {
-        self.outputs.push_back(Output::Emit(event));
-    }
-
-    fn disk(&mut self, job: Job) {
-        self.outputs.push_back(Output::Disk(job));
     }
 
     fn handle_answer(&mut self, answer: Answer) -> Result<(), Failure> {
@@ -129,11 +115,11 @@ impl Receiver {
             Answer::Unattended => return Err(Failure::Own(AbortReason::Unattended)),
         }
         self.state = State::Writing;
-        self.send(&PeerMessage::Accept { window: DEFAULT_WINDOW_BYTES });
-        self.emit(Event::Accepted);
+        self.out.send(&PeerMessage::Accept { window: DEFAULT_WINDOW_BYTES });
+        self.out.emit(Event::Accepted);
         if !self.outstanding.is_empty() {
             let entries = self.outstanding.values().map(|it| it.item.clone()).collect();
-            self.disk(Job::Plan { first: 0, entries });
+            self.out.disk(Job::Plan { first: 0, entries });
         }
         Ok(())
     }
@@ -156,7 +142,7 @@ impl Receiver {
             }
         }
         self.settle(settled);
-        self.send(&PeerMessage::Wants { first, wants });
+        self.out.send(&PeerMessage::Wants { first, wants });
     }
 
     fn handle_done(&mut self, now: Instant, done: Done) -> Result<(), Failure> {
@@ -173,7 +159,7 @@ impl Receiver {
             Done::Finished => {
                 self.summary.bytes = self.written;
                 self.state = State::Lingering;
-                self.send(&PeerMessage::Complete { mac: self.receipt.mac() });
+                self.out.send(&PeerMessage::Complete { mac: self.receipt.mac() });
             }
             Done::Fault(reason) => return Err(Failure::Own(reason)),
         }
@@ -190,7 +176,7 @@ impl Receiver {
             State::Deciding => (),
             State::Waiting | State::Writing | State::Finishing => match self.clock.check(now) {
                 Silence::None => (),
-                Silence::Stalled(time) => self.emit(Event::Stalled(time)),
+                Silence::Stalled(time) => self.out.emit(Event::Stalled(time)),
                 Silence::GivenUp => return Err(Failure::Silence),
             },
         }
@@ -199,7 +185,7 @@ impl Receiver {
 
     fn end_well(&mut self) {
         self.state = State::Ended;
-        self.outputs.push_back(Output::Done(Ok(self.summary)));
+        self.out.end(Ok(self.summary));
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -207,11 +193,8 @@ impl Receiver {
             // All is there and durable; a sender that leaves without a farewell changes nothing.
             return self.end_well();
         }
-        if let Some(reason) = failure.told_to_peer() {
-            self.send(&PeerMessage::Abort(reason));
-        }
         self.state = State::Ended;
-        self.outputs.push_back(Output::Done(Err(failure)));
+        self.out.end(Err(failure));
     }
 
     fn wake_at(&self) -> Instant {
@@ -256,16 +239,16 @@ impl Machine for Receiver {
         if self.state == State::Writing && all_settled && !self.checkpointing {
             self.state = State::Finishing;
             self.acknowledge(now);
-            self.emit(Event::Finishing);
-            self.disk(Job::Finish);
+            self.out.emit(Event::Finishing);
+            self.out.disk(Job::Finish);
         }
         if progress && self.clock.progress(now) {
-            self.emit(Event::Moving);
+            self.out.emit(Event::Moving);
         }
-        self.outputs.push_back(Output::WakeAt(self.wake_at()));
+        self.out.wake_at(self.wake_at());
     }
 
     fn poll(&mut self) -> Option<Output<Job>> {
-        self.outputs.pop_front()
+        self.out.poll()
     }
 }

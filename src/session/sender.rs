@@ -12,11 +12,12 @@ mod reading;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::crypto::Key;
 use crate::crypto::keys::Complete;
 use crate::session::clock::{Clock, Silence};
+use crate::session::outbox::Outbox;
 use crate::session::receipt::Receipt;
 pub use crate::session::sender::jobs::{Done, Job, Walked};
 use crate::session::sender::reading::{Outgoing, Reading};
@@ -54,7 +55,7 @@ enum State {
 pub struct Sender {
     state: State,
     clock: Clock,
-    outputs: VecDeque<Output<Job>>,
+    out: Outbox<Job>,
     outstanding: BTreeMap<u32, Outgoing>,
     manifest_bytes: usize,
     announced: u32,
@@ -81,7 +82,7 @@ impl Sender {
         let mut sender = Self {
             state: State::Offering,
             clock: Clock::new(now),
-            outputs: VecDeque::new(),
+            out: Outbox::default(),
             outstanding: BTreeMap::new(),
             manifest_bytes: 0,
             announced: 0,
@@ -101,32 +102,23 @@ impl Sender {
             summary: Summary::default(),
         };
         let offer = Offer { items: config.items, more: config.more, totals: config.totals };
-        sender.send(&PeerMessage::Offer(offer));
-        sender.emit(Event::Totals(config.totals));
+        sender.out.send(&PeerMessage::Offer(offer));
+        sender.out.emit(Event::Totals(config.totals));
         if !config.totals.complete {
-            sender.outputs.push_back(Output::Disk(Job::Survey));
+            sender.out.disk(Job::Survey);
         }
         sender.walk_on();
-        sender.outputs.push_back(Output::WakeAt(now + CONSENT_WITHIN));
+        sender.out.wake_at(now + CONSENT_WITHIN);
         sender
-    }
-
-    fn send(&mut self, message: &PeerMessage) {
-        let frame = BytesMut::from(peer::encode(message).as_slice());
-        self.outputs.push_back(Output::Send(Channel::Control, frame));
-    }
-
-    fn emit(&mut self, event: Event) {
-        self.outputs.push_back(Output::Emit(event));
     }
 
     fn handle_done(&mut self, done: Done) {
         match done {
             Done::Surveyed(totals) => {
-                self.send(&PeerMessage::Totals(totals));
-                self.emit(Event::Totals(totals));
+                self.out.send(&PeerMessage::Totals(totals));
+                self.out.emit(Event::Totals(totals));
                 if !totals.complete {
-                    self.outputs.push_back(Output::Disk(Job::Survey));
+                    self.out.disk(Job::Survey);
                 }
             }
             Done::Walked(walked) => self.handle_walked(walked),
@@ -144,7 +136,7 @@ impl Sender {
             (PeerMessage::Accept { window }, State::Offering) => {
                 self.window = u64::from(window.max(CHUNK_BYTES));
                 self.state = State::Streaming;
-                self.emit(Event::Accepted);
+                self.out.emit(Event::Accepted);
             }
             (PeerMessage::Wants { first, wants }, State::Streaming) => self.handle_wants(first, &wants)?,
             (PeerMessage::Ack { received, written }, State::Streaming | State::Completing) => {
@@ -197,7 +189,7 @@ impl Sender {
         self.received = received;
         self.acked = written;
         self.summary.bytes = written;
-        self.emit(Event::Moved(received));
+        self.out.emit(Event::Moved(received));
         Ok(())
     }
 
@@ -220,9 +212,9 @@ impl Sender {
         self.manifest_bytes -= outgoing.manifest_bytes;
         self.receipt.settle(&settled);
         self.summary.count(outcome, &outgoing.kind);
-        self.outputs.push_back(Output::Disk(Job::Forget { entry }));
+        self.out.disk(Job::Forget { entry });
         let file = outgoing.kind.is_file();
-        self.emit(Event::Settled { path: outgoing.path, outcome, file });
+        self.out.emit(Event::Settled { path: outgoing.path, outcome, file });
         Ok(())
     }
 
@@ -230,20 +222,17 @@ impl Sender {
         if !self.receipt.verify(mac) {
             return Err(Violation::FalseCompletion.into());
         }
-        self.send(&PeerMessage::Farewell);
+        self.out.send(&PeerMessage::Farewell);
         self.end(Ok(self.summary));
         Ok(())
     }
 
     fn end(&mut self, result: Result<Summary, Failure>) {
         self.state = State::Ended;
-        self.outputs.push_back(Output::Done(result));
+        self.out.end(result);
     }
 
     fn fail(&mut self, failure: Failure) {
-        if let Some(reason) = failure.told_to_peer() {
-            self.send(&PeerMessage::Abort(reason));
-        }
         self.end(Err(failure));
     }
 
@@ -256,7 +245,7 @@ impl Sender {
         }
         match self.clock.check(now) {
             Silence::None => (),
-            Silence::Stalled(time) => self.emit(Event::Stalled(time)),
+            Silence::Stalled(time) => self.out.emit(Event::Stalled(time)),
             Silence::GivenUp => return Err(Failure::Silence),
         }
         Ok(())
@@ -293,17 +282,17 @@ impl Machine for Sender {
         self.read_on();
         if self.walked && self.outstanding.is_empty() && self.state == State::Streaming {
             self.state = State::Completing;
-            self.emit(Event::Finishing);
+            self.out.emit(Event::Finishing);
         }
         let offering = self.state == State::Offering;
         if progress && !offering && self.clock.progress(now) {
-            self.emit(Event::Moving);
+            self.out.emit(Event::Moving);
         }
         let wake = if offering { self.clock.last() + CONSENT_WITHIN } else { self.clock.wake_at() };
-        self.outputs.push_back(Output::WakeAt(wake));
+        self.out.wake_at(wake);
     }
 
     fn poll(&mut self) -> Option<Output<Job>> {
-        self.outputs.pop_front()
+        self.out.poll()
     }
 }

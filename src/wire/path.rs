@@ -55,15 +55,7 @@ impl RelPath {
     /// # Errors
     /// [`NameError`] says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if text.is_empty() {
-            return Err(NameError::Empty);
-        }
-        if text.len() > MAX_PATH_BYTES {
-            return Err(NameError::TooLong);
-        }
-        if text.starts_with('/') {
-            return Err(NameError::Absolute);
-        }
+        check_whole(text)?;
         if text.starts_with(STAGE_PREFIX) {
             return Err(NameError::Reserved);
         }
@@ -143,15 +135,7 @@ impl LinkTarget {
     /// # Errors
     /// [`NameError`] says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        if text.is_empty() {
-            return Err(NameError::Empty);
-        }
-        if text.len() > MAX_PATH_BYTES {
-            return Err(NameError::TooLong);
-        }
-        if text.starts_with('/') {
-            return Err(NameError::Absolute);
-        }
+        check_whole(text)?;
         let mut climbing = true;
         for part in text.strip_suffix('/').unwrap_or(text).split('/') {
             match part {
@@ -204,6 +188,15 @@ impl From<LinkTarget> for String {
 pub fn is_unsafe_to_show(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn check_whole(text: &str) -> Result<(), NameError> {
+    match text {
+        "" => Err(NameError::Empty),
+        _ if text.len() > MAX_PATH_BYTES => Err(NameError::TooLong),
+        _ if text.starts_with('/') => Err(NameError::Absolute),
+        _ => Ok(()),
+    }
 }
 
 fn check_part(part: &str) -> Result<(), NameError> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::session::incoming::Incoming;
 use crate::session::receiver::{ACK_AFTER, Job, MAX_LOOSE_HASHES, Receiver, State};
-use crate::session::{Event, Failure, Output, Violation};
+use crate::session::{Event, Failure, Violation};
 use crate::wire::peer::{self, Entry, EntryKind, Offer, PeerMessage, Proof};
 use crate::wire::{
     Channel, DEFAULT_WINDOW_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_OUTSTANDING_ENTRIES,
@@ -29,7 +29,7 @@ impl Receiver {
             PeerMessage::Abort(reason) => Err(Failure::Peer(reason)),
             PeerMessage::Offer(offer) if self.state == State::Waiting => self.handle_offer(offer),
             PeerMessage::Totals(totals) if self.state != State::Waiting => {
-                self.emit(Event::Totals(totals));
+                self.out.emit(Event::Totals(totals));
                 Ok(())
             }
             PeerMessage::Entries { first, entries } if open && self.end.is_none() => {
@@ -59,8 +59,8 @@ impl Receiver {
             return Err(Violation::TooMuch("names in an offer").into());
         }
         self.state = State::Deciding;
-        self.emit(Event::Totals(offer.totals));
-        self.outputs.push_back(Output::Ask(offer));
+        self.out.emit(Event::Totals(offer.totals));
+        self.out.ask(offer);
         Ok(())
     }
 
@@ -92,7 +92,7 @@ impl Receiver {
             self.announced += 1;
         }
         if self.state == State::Writing && !entries.is_empty() {
-            self.disk(Job::Plan { first, entries });
+            self.out.disk(Job::Plan { first, entries });
         }
         Ok(())
     }
@@ -111,10 +111,10 @@ impl Receiver {
         self.received += length;
         if first_block {
             let path = incoming.item.path.clone();
-            self.emit(Event::Current(path));
+            self.out.emit(Event::Current(path));
         }
         if let Some((index, parts)) = chunk {
-            self.disk(Job::Write { entry: header.entry, index, parts });
+            self.out.disk(Job::Write { entry: header.entry, index, parts });
         }
         if now >= self.acked_at + ACK_AFTER {
             self.acknowledge(now);

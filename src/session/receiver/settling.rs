@@ -49,8 +49,8 @@ impl Receiver {
         if self.acked != (self.received, self.written) {
             self.acked = (self.received, self.written);
             self.acked_at = now;
-            self.send(&PeerMessage::Ack { received: self.received, written: self.written });
-            self.emit(Event::Moved(self.received));
+            self.out.send(&PeerMessage::Ack { received: self.received, written: self.written });
+            self.out.emit(Event::Moved(self.received));
         }
     }
 
@@ -67,7 +67,7 @@ impl Receiver {
             Claim::Failed { fault, matched } => {
                 self.loose_hashes -= matched;
                 self.unjournaled.retain(|it| it.entry != entry);
-                self.disk(Job::Discard { entry });
+                self.out.disk(Job::Discard { entry });
                 self.settle(vec![Settled { entry, outcome: Outcome::SourceFailed(fault) }]);
                 Ok(())
             }
@@ -106,7 +106,7 @@ impl Receiver {
         if !batch.is_empty() {
             self.committing = batch.iter().map(|it| it.entry).collect();
             self.unjournaled.retain(|it| self.committing.binary_search(&it.entry).is_err());
-            self.disk(Job::Commit(batch));
+            self.out.disk(Job::Commit(batch));
         }
     }
 
@@ -118,7 +118,7 @@ impl Receiver {
             self.checkpointing = true;
             self.unjournaled_since = None;
             let chunks = std::mem::take(&mut self.unjournaled);
-            self.disk(Job::Checkpoint(chunks));
+            self.out.disk(Job::Checkpoint(chunks));
         }
     }
 
@@ -130,9 +130,9 @@ impl Receiver {
                 self.receipt.settle(it);
                 self.summary.count(it.outcome, &incoming.item.kind);
                 let file = incoming.item.kind.is_file();
-                self.emit(Event::Settled { path: incoming.item.path, outcome: it.outcome, file });
+                self.out.emit(Event::Settled { path: incoming.item.path, outcome: it.outcome, file });
             }
-            self.send(&PeerMessage::Settled(batch.to_vec()));
+            self.out.send(&PeerMessage::Settled(batch.to_vec()));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! From the walk to announced entries, as many as may be outstanding.
 
 use crate::crypto::digest::EntryDigest;
+use crate::session::Event;
 use crate::session::sender::reading::{Outgoing, Reading};
 use crate::session::sender::{Job, Sender, Walked};
-use crate::session::{Event, Output};
 use crate::wire::peer::{self, PeerMessage};
 use crate::wire::{MAX_ENTRIES, MAX_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_MANIFEST};
 
@@ -16,7 +16,7 @@ impl Sender {
         let fits = self.manifest_bytes + peer::BATCH_BYTES + peer::MAX_ITEM_BYTES <= MAX_OUTSTANDING_MANIFEST;
         if !self.walking && !self.walked && fits && room >= WALK_BATCH {
             self.walking = true;
-            self.outputs.push_back(Output::Disk(Job::Walk { max: WALK_BATCH }));
+            self.out.disk(Job::Walk { max: WALK_BATCH });
         }
     }
 
@@ -25,7 +25,7 @@ impl Sender {
         self.walked = walked.done;
         self.summary.unsent += walked.skipped.len() as u64;
         for (path, why) in walked.skipped {
-            self.emit(Event::Skipped { path, why });
+            self.out.emit(Event::Skipped { path, why });
         }
         let first = self.announced;
         for entry in &walked.entries {
@@ -46,10 +46,10 @@ impl Sender {
             self.walked = true;
         }
         if !walked.entries.is_empty() {
-            self.send(&PeerMessage::Entries { first, entries: walked.entries });
+            self.out.send(&PeerMessage::Entries { first, entries: walked.entries });
         }
         if self.walked {
-            self.send(&PeerMessage::End { entries: self.announced, skipped: self.summary.unsent });
+            self.out.send(&PeerMessage::End { entries: self.announced, skipped: self.summary.unsent });
         }
         self.walk_on();
     }

@@ -3,11 +3,11 @@
 use bytes::BytesMut;
 
 use crate::crypto::digest::EntryDigest;
+use crate::session::Event;
 use crate::session::sender::{Job, Sender};
-use crate::session::{Event, Output};
 use crate::wire::path::RelPath;
 use crate::wire::peer::{EntryKind, Hash, PeerMessage, Proof, SourceFault};
-use crate::wire::{CHUNK_BYTES, Channel, chunk_count, chunk_length};
+use crate::wire::{CHUNK_BYTES, chunk_count, chunk_length};
 
 /// Reads that may be under way; enough to keep a disk thread busy with files of a few KiB.
 const MAX_READS: usize = 64;
@@ -74,9 +74,9 @@ impl Sender {
             self.taken += bytes;
             self.reads += 1;
             let job = if bytes == 0 { Job::Check { entry } } else { Job::Read { entry, index } };
-            self.outputs.push_back(Output::Disk(job));
+            self.out.disk(job);
             if let Some(path) = started {
-                self.emit(Event::Current(path));
+                self.out.emit(Event::Current(path));
             }
         }
     }
@@ -111,7 +111,7 @@ impl Sender {
                 }
                 self.proof_bytes += length;
                 for frame in frames {
-                    self.outputs.push_back(Output::Send(Channel::Bulk, frame));
+                    self.out.send_block(frame);
                 }
             }
             Err(fault) => {
@@ -130,7 +130,7 @@ impl Sender {
         self.proof_bytes = 0;
         if !self.proofs.is_empty() {
             let proofs = std::mem::take(&mut self.proofs);
-            self.send(&PeerMessage::Proofs(proofs));
+            self.out.send(&PeerMessage::Proofs(proofs));
         }
     }
 }
