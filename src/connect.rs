@@ -151,13 +151,16 @@ impl Joined {
     ///
     /// # Errors
     /// [`ConnectError`]; the peer is told that it is over.
-    pub async fn bind(self, surroundings: Surroundings) -> Result<Bound, ConnectError> {
+    pub async fn bind(self, mut surroundings: Surroundings) -> Result<Bound, ConnectError> {
         let Self { role, signaling, code, ns, nr, ice_servers } = self;
+        for url in ice_servers.iter().flat_map(|it| &it.urls).filter(|it| it.starts_with("stun:")) {
+            surroundings.stun.add(url);
+        }
         let context = Context { secret: code.secret(), nameplate: code.nameplate(), ns, nr };
         let mut exchange = Exchange::new(role, signaling);
         let result = async {
             let schedule = agree(&mut exchange, context, &random()).await?;
-            exchange.connect(schedule, surroundings, ice_servers).await
+            exchange.connect(schedule, surroundings).await
         }
         .await;
         exchange.leave(result.as_ref().ok().map(|bound| bound.path.kind)).await;

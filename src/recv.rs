@@ -113,27 +113,24 @@ async fn find(code: &Code, scope: Scope) -> Result<Joined, Error> {
     let mut used = false;
     let search = async {
         while finding || !dials.is_empty() {
-            let signaling = tokio::select! {
-                address = finder.next(), if finding => {
-                    match address {
-                        Some(address) => {
-                            let url = ServerUrl::from(address);
-                            dials.spawn(async move { Signaling::connect(&url, ADDRESS_WITHIN).await });
-                        }
-                        None => finding = false,
+            tokio::select! {
+                address = finder.next(), if finding => match address {
+                    Some(address) => {
+                        let (url, code) = (ServerUrl::from(address), code.clone());
+                        dials.spawn(async move {
+                            Joined::join(Signaling::connect(&url, ADDRESS_WITHIN).await?, code).await
+                        });
                     }
-                    continue;
-                }
-                Some(dialled) = dials.join_next() => match dialled {
-                    Ok(Ok(signaling)) => signaling,
-                    Ok(Err(_)) | Err(_) => continue,
+                    None => finding = false,
                 },
-            };
-            match Joined::join(signaling, code.clone()).await {
-                Ok(joined) => return Ok(joined),
-                Err(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::NoRoom))) => used = true,
-                Err(ConnectError::Signaling(_)) => (),
-                Err(other) => return Err(Error::joining(other)),
+                Some(joined) = dials.join_next() => match joined {
+                    Ok(Ok(joined)) => return Ok(joined),
+                    Ok(Err(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::NoRoom)))) => {
+                        used = true;
+                    }
+                    Ok(Err(ConnectError::Signaling(_))) | Err(_) => (),
+                    Ok(Err(other)) => return Err(Error::joining(other)),
+                },
             }
         }
         Err(Error::NoSender { used })

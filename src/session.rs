@@ -114,6 +114,8 @@ pub enum Event {
         outcome: Outcome,
         /// Whether it is a regular file.
         file: bool,
+        /// Its bytes that did not travel.
+        spared: u64,
     },
     /// The sender passes over something.
     Skipped {
@@ -235,6 +237,12 @@ pub enum Violation {
     /// A block that is not the next of its entry, or past its size.
     #[error("a block of entry {0} that does not come next")]
     BlockOutOfPlace(u32),
+    /// An offer that lists more than it may, or names below the top, or overflowing totals.
+    #[error("an offer that cannot be")]
+    ImpossibleOffer,
+    /// An entry that the offer did not cover.
+    #[error("entry {0} is more than was offered")]
+    BeyondOffer(u32),
     /// A size or link that cannot be.
     #[error("entry {0} cannot be made")]
     ImpossibleEntry(u32),

@@ -13,7 +13,7 @@ use crate::signaling::{Incoming, Signaling};
 use crate::transport::Link;
 use crate::transport::peer::{Lane, LaneError, LaneEvent, Reach};
 use crate::wire::peer::{PeerMessage, decode, encode};
-use crate::wire::signaling::{Base64, Hex, IceServer, Relay, SealedMessage};
+use crate::wire::signaling::{Base64, Hex, Relay, SealedMessage};
 use crate::wire::{Channel, PathKind};
 
 /// One attempt to meet, over one room.
@@ -84,7 +84,6 @@ impl Exchange {
         &mut self,
         schedule: Schedule,
         surroundings: Surroundings,
-        offered: Vec<IceServer>,
     ) -> Result<Bound, ConnectError> {
         let (sealer, opener) = schedule.seals(self.role);
         let mut sealed = Sealed { role: self.role, sealer, opener };
@@ -92,7 +91,7 @@ impl Exchange {
         let host = host.map(|host| Hex(schedule.key::<Host>().mac(&host)));
         let new_lane = async |theirs: Option<Hex<32>>| match host.is_some() && host == theirs {
             true => Lane::new(Reach::SameHost, &[]).await,
-            false => Lane::new(Reach::Everywhere, &[offered, stun.found().await].concat()).await,
+            false => Lane::new(Reach::Everywhere, &stun.found().await).await,
         };
         let (lane, remote_described) = match self.role {
             Role::Sender => {
@@ -134,7 +133,8 @@ impl Exchange {
             tokio::select! {
                 event = attempt.lane.next_event() => match event {
                     LaneEvent::Candidate(candidate) if room_open => {
-                        self.send_sealed(sealed, &SealedMessage::Candidate { candidate }).await?;
+                        let sent = self.send_sealed(sealed, &SealedMessage::Candidate { candidate }).await;
+                        room_open = sent.is_ok();
                     }
                     LaneEvent::Candidate(_) | LaneEvent::Gathered => (),
                     LaneEvent::Open => return Ok(()),

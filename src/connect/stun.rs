@@ -23,23 +23,31 @@ pub struct StunServers {
 impl StunServers {
     /// Starts to look up `servers`, each `host`, `host:port` or either behind `stun:`.
     pub fn look_up(servers: &[String]) -> Self {
-        let mut lookups = JoinSet::new();
-        for server in servers.iter().take(MAX_SERVERS) {
-            let server = with_port(server.trim().trim_start_matches("stun:"));
-            lookups.spawn(async move {
-                let addresses = tokio::net::lookup_host(&server).await;
-                let mut addresses: Vec<_> = addresses.into_iter().flatten().collect();
-                addresses.dedup_by_key(|it| it.is_ipv4());
-                addresses.truncate(2);
-                let server = |it: std::net::SocketAddr| IceServer {
-                    urls: vec![format!("stun:{it}")],
-                    username: None,
-                    credential: None,
-                };
-                addresses.into_iter().map(server).collect()
-            });
+        let mut all = Self { lookups: JoinSet::new() };
+        for server in servers {
+            all.add(server);
         }
-        Self { lookups }
+        all
+    }
+
+    /// Looks up one more, until there are enough.
+    pub fn add(&mut self, server: &str) {
+        if self.lookups.len() >= MAX_SERVERS {
+            return;
+        }
+        let server = with_port(server.trim().trim_start_matches("stun:"));
+        self.lookups.spawn(async move {
+            let addresses = tokio::net::lookup_host(&server).await;
+            let mut addresses: Vec<_> = addresses.into_iter().flatten().collect();
+            addresses.dedup_by_key(|it| it.is_ipv4());
+            addresses.truncate(2);
+            let server = |it: std::net::SocketAddr| IceServer {
+                urls: vec![format!("stun:{it}")],
+                username: None,
+                credential: None,
+            };
+            addresses.into_iter().map(server).collect()
+        });
     }
 
     /// What was found so far, waiting a moment for the rest.

@@ -3,7 +3,7 @@
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::drive::{Hands, Worker};
-use crate::fs::{Source, Survey};
+use crate::fs::{SkipReason, Source, Survey};
 use crate::session::sender::{Done, Job, Walked};
 use crate::wire::peer::Hash;
 
@@ -39,7 +39,9 @@ fn read(source: &mut Source, job: Job, answers: &UnboundedSender<Done>) {
         Job::Walk { max } => {
             let batch = source.next_batch(max);
             let told = |it: crate::fs::Skipped| (it.path.display().to_string(), it.why.to_string());
-            let skipped = batch.skipped.into_iter().map(told).collect();
+            // A stage that lies about is no loss to the receiver.
+            let losses = batch.skipped.into_iter().filter(|it| it.why != SkipReason::Stage);
+            let skipped = losses.map(told).collect();
             Done::Walked(Walked { entries: batch.entries, skipped, done: batch.done })
         }
         Job::Check { entry } => {

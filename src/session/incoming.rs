@@ -80,6 +80,11 @@ impl Incoming {
         self.item.kind.size()
     }
 
+    /// Bytes of it that have not come in.
+    pub fn bytes_missing(&self) -> u64 {
+        self.size().saturating_sub(self.received)
+    }
+
     /// Its name is free and its bytes are asked for.
     pub fn plan(&mut self) {
         self.planned = true;

@@ -5,6 +5,7 @@
 //! at most the window, [`MAX_OUTSTANDING_ENTRIES`] entries and [`MAX_LOOSE_HASHES`] hashes of memory;
 //! entries are settled once; folders and links are made after all that comes before them.
 
+mod consent;
 mod frames;
 mod jobs;
 mod settling;
@@ -18,6 +19,7 @@ use crate::session::clock::{Clock, Silence};
 use crate::session::incoming::Incoming;
 use crate::session::outbox::Outbox;
 use crate::session::receipt::Receipt;
+use crate::session::receiver::consent::Consent;
 pub use crate::session::receiver::jobs::{Commit, Done, Job, WrittenChunk};
 use crate::session::receiver::settling::CHECKPOINT_AFTER;
 use crate::session::{Answer, CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary};
@@ -54,6 +56,7 @@ pub struct Receiver {
     state: State,
     clock: Clock,
     out: Outbox<Job>,
+    consent: Consent,
     outstanding: BTreeMap<u32, Incoming>,
     /// Sum of their [`peer::Entry::encoded_bytes`].
     manifest_bytes: usize,
@@ -83,6 +86,7 @@ impl Receiver {
             state: State::Waiting,
             clock: Clock::new(now),
             out: Outbox::default(),
+            consent: Consent::default(),
             outstanding: BTreeMap::new(),
             manifest_bytes: 0,
             announced: 0,

@@ -20,7 +20,7 @@ use crate::session::clock::{Clock, Silence};
 use crate::session::outbox::Outbox;
 use crate::session::receipt::Receipt;
 pub use crate::session::sender::jobs::{Done, Job, Walked};
-use crate::session::sender::reading::{Outgoing, Reading};
+use crate::session::sender::reading::{Issued, Outgoing, Reading};
 use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary, Violation};
 use crate::wire::peer::{
     self, AbortReason, EntryKind, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled, Totals, Want,
@@ -63,7 +63,7 @@ pub struct Sender {
     walking: bool,
     walked: bool,
     to_read: VecDeque<u32>,
-    reads: usize,
+    issued: VecDeque<Issued>,
     /// Bytes read or being read, ever; `acked` runs after it within `window`.
     taken: u64,
     sent: u64,
@@ -90,7 +90,7 @@ impl Sender {
             walking: false,
             walked: false,
             to_read: VecDeque::new(),
-            reads: 0,
+            issued: VecDeque::new(),
             taken: 0,
             sent: 0,
             received: 0,
@@ -214,7 +214,8 @@ impl Sender {
         self.summary.count(outcome, &outgoing.kind);
         self.out.disk(Job::Forget { entry });
         let file = outgoing.kind.is_file();
-        self.out.emit(Event::Settled { path: outgoing.path, outcome, file });
+        let spared = outgoing.kind.size().saturating_sub(outgoing.sent);
+        self.out.emit(Event::Settled { path: outgoing.path, outcome, file, spared });
         Ok(())
     }
 
@@ -280,7 +281,8 @@ impl Machine for Sender {
         }
         self.walk_on();
         self.read_on();
-        if self.walked && self.outstanding.is_empty() && self.state == State::Streaming {
+        let all_answered = self.walked && self.wants_seen == self.announced;
+        if self.state == State::Streaming && all_answered && self.outstanding.is_empty() {
             self.state = State::Completing;
             self.out.emit(Event::Finishing);
         }

@@ -26,7 +26,7 @@ use crate::transport::Path;
 pub use crate::transport::link::WebRtcLink;
 use crate::transport::socket::{LaneRuntime, window_bytes};
 use crate::wire::PathKind;
-use crate::wire::block::{HEADER_BYTES, MAX_PAYLOAD_BYTES};
+use crate::wire::block::{HEADER_BYTES, MAX_PAYLOAD_BYTES, PAYLOAD_BYTES};
 use crate::wire::peer::Hash;
 use crate::wire::signaling::IceServer;
 
@@ -121,7 +121,8 @@ impl PeerConnectionEventHandler for Handler {
             return; // A wildcard socket without an interface behind it: nobody can dial it.
         }
         if let Ok(init) = event.candidate.to_json()
-            && let Ok(text) = serde_json::to_string(&init)
+            // The library leaves the section's name empty; the one section's index is enough.
+            && let Ok(text) = serde_json::to_string(&RTCIceCandidateInit { sdp_mid: None, ..init })
         {
             self.events.try_send(LaneEvent::Candidate(text)).ok();
         }
@@ -192,6 +193,7 @@ impl Lane {
     /// # Errors
     /// [`LaneError::BadDescription`] or [`LaneError::Local`].
     pub async fn answer(&self, offer: String) -> Result<String, LaneError> {
+        check_message_size(&offer)?;
         let offer = RTCSessionDescription::offer(offer).map_err(|_| LaneError::BadDescription)?;
         self.connection.set_remote_description(offer).await.map_err(|_| LaneError::BadDescription)?;
         let answer = self.connection.create_answer(None).await.map_err(|_| LaneError::BadDescription)?;
@@ -205,6 +207,7 @@ impl Lane {
     /// # Errors
     /// [`LaneError::BadDescription`].
     pub async fn accept(&self, answer: String) -> Result<(), LaneError> {
+        check_message_size(&answer)?;
         let answer = RTCSessionDescription::answer(answer).map_err(|_| LaneError::BadDescription)?;
         self.connection.set_remote_description(answer).await.map_err(|_| LaneError::BadDescription)
     }
@@ -316,6 +319,16 @@ async fn negotiated(
 
 fn local(error: webrtc::error::Error) -> LaneError {
     LaneError::Local(error.to_string())
+}
+
+/// Refuses a peer that would not take our blocks (RFC 8841 §6.1; 64 KiB when it does not say).
+fn check_message_size(sdp: &str) -> Result<(), LaneError> {
+    let size = sdp.lines().find_map(|line| line.trim_end().strip_prefix("a=max-message-size:"));
+    match size.and_then(|it| it.parse::<u64>().ok()).unwrap_or(64 * 1024) {
+        0 => Ok(()), // No limit.
+        size if size >= (HEADER_BYTES + PAYLOAD_BYTES) as u64 => Ok(()),
+        _ => Err(LaneError::BadDescription),
+    }
 }
 
 /// The SHA-256 fingerprint in a description (RFC 8122 §5).

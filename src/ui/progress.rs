@@ -27,6 +27,8 @@ pub(crate) struct Meter {
     phase: Phase,
     totals: Totals,
     moved: u64,
+    /// Bytes of settled entries that need not travel, or never will.
+    spared: u64,
     files_done: u64,
     current: String,
     stalled_since: Option<Instant>,
@@ -66,7 +68,10 @@ impl Meter {
                 self.current.push_str(path.as_str());
             }
             Event::Moved(moved) => self.moved = *moved,
-            Event::Settled { file, .. } => self.files_done += u64::from(*file),
+            Event::Settled { file, spared, .. } => {
+                self.files_done += u64::from(*file);
+                self.spared += spared;
+            }
             Event::Stalled(silence) => self.stalled_since = now.checked_sub(*silence).or(Some(now)),
             Event::Moving => self.stalled_since = None,
             Event::Finishing => self.phase = Phase::Finishing,
@@ -82,6 +87,11 @@ impl Meter {
             self.speedometer.note(now, self.moved);
         }
         change
+    }
+
+    /// All that has travelled or is going to.
+    fn bytes_to_move(&self) -> u64 {
+        self.totals.bytes.saturating_sub(self.spared)
     }
 
     /// The upper live line: percent, bar, bytes, speed, time left; as much as fits.
@@ -174,7 +184,7 @@ impl Meter {
         if !self.totals.complete {
             return None;
         }
-        let (done, all) = match self.totals.bytes {
+        let (done, all) = match self.bytes_to_move() {
             0 => (self.files_done, self.totals.files),
             bytes => (self.moved, bytes),
         };
@@ -183,7 +193,7 @@ impl Meter {
     }
 
     fn bytes(&self) -> String {
-        let (moved, total) = (text::bytes(self.moved), text::bytes(self.totals.bytes.max(self.moved)));
+        let (moved, total) = (text::bytes(self.moved), text::bytes(self.bytes_to_move().max(self.moved)));
         match self.totals.complete {
             true => format!("{moved} of {total}"),
             false => format!("{moved} of ≥ {total}, counting…"),
@@ -316,7 +326,7 @@ mod tests {
         let mut meter = Meter::default();
         meter.take(now, &totals(4, 0, true));
         let path = RelPath::parse("empty").unwrap();
-        meter.take(now, &Event::Settled { path, outcome: Outcome::Exists, file: true });
+        meter.take(now, &Event::Settled { path, outcome: Outcome::Exists, file: true, spared: 0 });
         assert_eq!(meter.percent(), Some(25));
         meter.take(now, &totals(0, 0, true));
         assert_eq!(meter.percent(), Some(100));

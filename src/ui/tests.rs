@@ -38,7 +38,7 @@ fn totals(files: u64, folders: u64, bytes: u64) -> Totals {
 }
 
 fn settled(name: &str, outcome: Outcome) -> Event {
-    Event::Settled { path: path(name), outcome, file: true }
+    Event::Settled { path: path(name), outcome, file: true, spared: 0 }
 }
 
 #[test]

@@ -8,3 +8,4 @@ mod layering;
 mod session;
 mod support;
 mod transfer;
+mod vectors;

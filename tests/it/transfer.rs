@@ -1,1 +1,12 @@
-//! To be written.
+//! The built p2pcp, run as processes that transfer real files over real WebRTC on loopback.
+
+mod codes;
+mod conflicts;
+mod consent;
+mod disks;
+mod ends;
+mod entries;
+mod names;
+mod passed_over;
+mod servers;
+mod settings;

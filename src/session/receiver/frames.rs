@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::session::incoming::Incoming;
+use crate::session::receiver::consent::Consent;
 use crate::session::receiver::{ACK_AFTER, Job, MAX_LOOSE_HASHES, Receiver, State};
 use crate::session::{Event, Failure, Violation};
 use crate::wire::peer::{self, Entry, EntryKind, Offer, PeerMessage, Proof};
@@ -55,9 +56,7 @@ impl Receiver {
     }
 
     fn handle_offer(&mut self, offer: Offer) -> Result<(), Failure> {
-        if offer.items.len() > Offer::MAX_ITEMS {
-            return Err(Violation::TooMuch("names in an offer").into());
-        }
+        self.consent = Consent::to(&offer).ok_or(Violation::ImpossibleOffer)?;
         self.state = State::Deciding;
         self.out.emit(Event::Totals(offer.totals));
         self.out.ask(offer);
@@ -85,6 +84,9 @@ impl Receiver {
                     target.check_inside(&item.path).is_ok()
                 }
             };
+            if !self.consent.cover(item) {
+                return Err(Violation::BeyondOffer(number).into());
+            }
             if !possible || number > MAX_ENTRIES {
                 return Err(Violation::ImpossibleEntry(number).into());
             }

@@ -129,8 +129,8 @@ impl Receiver {
                 self.manifest_bytes -= incoming.item.encoded_bytes();
                 self.receipt.settle(it);
                 self.summary.count(it.outcome, &incoming.item.kind);
-                let file = incoming.item.kind.is_file();
-                self.out.emit(Event::Settled { path: incoming.item.path, outcome: it.outcome, file });
+                let (file, spared) = (incoming.item.kind.is_file(), incoming.bytes_missing());
+                self.out.emit(Event::Settled { path: incoming.item.path, outcome: it.outcome, file, spared });
             }
             self.out.send(&PeerMessage::Settled(batch.to_vec()));
         }

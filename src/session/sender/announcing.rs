@@ -5,7 +5,7 @@ use crate::session::Event;
 use crate::session::sender::reading::{Outgoing, Reading};
 use crate::session::sender::{Job, Sender, Walked};
 use crate::wire::peer::{self, PeerMessage};
-use crate::wire::{MAX_ENTRIES, MAX_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_MANIFEST};
+use crate::wire::{MAX_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_MANIFEST};
 
 /// Entries asked of the walk at once.
 const WALK_BATCH: usize = 512;
@@ -35,15 +35,11 @@ impl Sender {
                 digest: EntryDigest::new(entry.kind.size()),
                 kind: entry.kind.clone(),
                 reading: Reading::Announced,
-                read: 0,
                 sent: 0,
             };
             self.manifest_bytes += outgoing.manifest_bytes;
             self.outstanding.insert(self.announced, outgoing);
             self.announced += 1;
-        }
-        if self.announced > MAX_ENTRIES - WALK_BATCH as u32 {
-            self.walked = true;
         }
         if !walked.entries.is_empty() {
             self.out.send(&PeerMessage::Entries { first, entries: walked.entries });

@@ -26,8 +26,6 @@ pub(super) struct Outgoing {
     pub(super) kind: EntryKind,
     pub(super) reading: Reading,
     pub(super) digest: EntryDigest,
-    /// Chunks read so far; reads end in the order in which they were asked for.
-    pub(super) read: u32,
     /// Payload bytes handed to the bulk channel.
     pub(super) sent: u64,
 }
@@ -46,10 +44,18 @@ pub(super) enum Reading {
     Failed(SourceFault),
 }
 
+/// A read that is under way; reads end in the order in which they were asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Issued {
+    entry: u32,
+    index: u32,
+    bytes: u64,
+}
+
 impl Sender {
     /// Issues reads while the window, in bytes, and the number under way allow.
     pub(super) fn read_on(&mut self) {
-        while self.reads < MAX_READS
+        while self.issued.len() < MAX_READS
             && let Some(&entry) = self.to_read.front()
         {
             let Some(outgoing) = self.outstanding.get_mut(&entry) else {
@@ -72,7 +78,7 @@ impl Sender {
                 self.to_read.pop_front();
             }
             self.taken += bytes;
-            self.reads += 1;
+            self.issued.push_back(Issued { entry, index, bytes });
             let job = if bytes == 0 { Job::Check { entry } } else { Job::Read { entry, index } };
             self.out.disk(job);
             if let Some(path) = started {
@@ -87,41 +93,41 @@ impl Sender {
         index: u32,
         result: Result<(Vec<BytesMut>, Hash), SourceFault>,
     ) {
-        self.reads = self.reads.saturating_sub(1);
-        let Some(outgoing) = self.outstanding.get_mut(&entry).filter(|it| it.read == index) else { return };
-        outgoing.read += 1;
-        let size = outgoing.kind.size();
-        let length = chunk_length(size, index);
-        if matches!(outgoing.reading, Reading::Failed(_)) {
-            self.taken -= length;
+        let Some(&issued) = self.issued.front().filter(|it| it.entry == entry && it.index == index) else {
             return;
+        };
+        self.issued.pop_front();
+        let outgoing = self.outstanding.get_mut(&entry);
+        match outgoing.filter(|it| !matches!(it.reading, Reading::Failed(_))) {
+            Some(outgoing) => match result {
+                Ok((frames, hash)) => {
+                    if issued.bytes > 0 {
+                        outgoing.digest.push(&hash);
+                        outgoing.sent += issued.bytes;
+                        self.sent += issued.bytes;
+                        self.proofs.push(Proof::Chunk { entry, index, hash });
+                    }
+                    if u64::from(index) + 1 >= chunk_count(outgoing.kind.size()) {
+                        let digest = outgoing.digest.clone().finish();
+                        outgoing.reading = Reading::Proven(digest);
+                        self.proofs.push(Proof::Entry { entry, digest });
+                    }
+                    self.proof_bytes += issued.bytes;
+                    for frame in frames {
+                        self.out.send_block(frame);
+                    }
+                }
+                Err(fault) => {
+                    self.taken -= issued.bytes;
+                    outgoing.reading = Reading::Failed(fault);
+                    self.proofs.push(Proof::Failed { entry, fault, sent: outgoing.sent });
+                }
+            },
+            // It failed at an earlier chunk, and may even be settled: nothing of this goes out.
+            None => self.taken -= issued.bytes,
         }
-        match result {
-            Ok((frames, hash)) => {
-                if length > 0 {
-                    outgoing.digest.push(&hash);
-                    outgoing.sent += length;
-                    self.sent += length;
-                    self.proofs.push(Proof::Chunk { entry, index, hash });
-                }
-                if u64::from(index) + 1 >= chunk_count(size) {
-                    let digest = outgoing.digest.clone().finish();
-                    outgoing.reading = Reading::Proven(digest);
-                    self.proofs.push(Proof::Entry { entry, digest });
-                }
-                self.proof_bytes += length;
-                for frame in frames {
-                    self.out.send_block(frame);
-                }
-            }
-            Err(fault) => {
-                self.taken -= length;
-                let sent = outgoing.sent;
-                outgoing.reading = Reading::Failed(fault);
-                self.proofs.push(Proof::Failed { entry, fault, sent });
-            }
-        }
-        if self.reads == 0 || self.proof_bytes >= PROOF_BYTES || self.proofs.len() >= PROOF_BATCH {
+        let due = self.proof_bytes >= PROOF_BYTES || self.proofs.len() >= PROOF_BATCH;
+        if due || self.issued.is_empty() {
             self.flush_proofs();
         }
     }
