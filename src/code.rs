@@ -190,10 +190,10 @@ impl fmt::Debug for Mended {
 #[non_exhaustive]
 pub enum CodeError {
     /// There is nothing in it.
-    #[error("an empty code")]
+    #[error("it is empty")]
     Empty,
     /// Over [`MAX_TYPED_BYTES`].
-    #[error("a code of {got} bytes, more than {max}")]
+    #[error("it has {got} bytes, and a code at most {max}")]
     TooLong {
         /// Its length in bytes.
         got: usize,
@@ -201,10 +201,10 @@ pub enum CodeError {
         max: usize,
     },
     /// It does not begin with a number of three to nine digits.
-    #[error("a code that does not begin with its number")]
+    #[error("it does not begin with a number of three to nine digits")]
     NoNameplate,
     /// It has fewer words than [`WordCount::MIN`] or more than [`WordCount::MAX`].
-    #[error("a code of {got} words")]
+    #[error("it has {got} of the {} to {} words of a code", WordCount::MIN, WordCount::MAX)]
     WordCount {
         /// How many it has.
         got: usize,

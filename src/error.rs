@@ -87,7 +87,12 @@ pub enum Error {
     },
     /// A signal came.
     #[error("interrupted")]
-    Interrupted(Interrupt),
+    Interrupted {
+        /// Which.
+        interrupt: Interrupt,
+        /// Whether the transfer had begun.
+        begun: bool,
+    },
     /// The server's address cannot be listened on.
     #[error("cannot listen on `{host}` port {port}")]
     Listen {
@@ -124,6 +129,9 @@ fn meeting_sentence(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Expired)) => {
             "the code has expired: nobody used it"
+        }
+        ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Stopping)) => {
+            "the server stopped, and the code is gone with it"
         }
         ConnectError::Signaling(SignalingClientError::Closed(_)) => "the server refused",
         _ => "the server was lost, and the code with it",
@@ -168,7 +176,9 @@ impl Error {
 
     fn session(side: Side, failure: Failure, fault: Option<DiskFault>, interrupt: Option<Interrupt>) -> Self {
         match (interrupt, &failure) {
-            (Some(interrupt), Failure::Own(AbortReason::Interrupted)) => Self::Interrupted(interrupt),
+            (Some(interrupt), Failure::Own(AbortReason::Interrupted)) => {
+                Self::Interrupted { interrupt, begun: true }
+            }
             _ => Self::Session { side, failure, fault },
         }
     }
@@ -193,7 +203,7 @@ impl Error {
             | Self::NoRendezvous
             | Self::NoSender { .. }
             | Self::Session { .. }
-            | Self::Interrupted(_) => None,
+            | Self::Interrupted { .. } => None,
         }
     }
 }

@@ -68,7 +68,7 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
     };
     let bound = tokio::select! {
         bound = meet => bound?,
-        interrupt = interrupts.wait() => return Err(Error::Interrupted(interrupt)),
+        interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, begun: false }),
     };
     reporter.connected(bound.path.kind, bound.path.address);
 

@@ -82,7 +82,7 @@ pub async fn run(
 
     let bound = tokio::select! {
         bound = meet(&options, reporter, &mut told) => bound?,
-        interrupt = interrupts.wait() => return Err(Error::Interrupted(interrupt)),
+        interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, begun: false }),
     };
     reporter.connected(bound.path.kind, bound.path.address);
 
@@ -108,6 +108,7 @@ async fn meet(options: &Options, reporter: &Reporter, told: &mut impl FnMut(&Cod
     let mut burnt = 0;
     loop {
         let (place, signaling) = Place::open(&options.meeting).await?;
+        reporter.detail(&format!("the rendezvous is {}", place.url));
         let waiting = Waiting::create(signaling, options.words).await.map_err(Error::meeting)?;
         reporter.code(waiting.code(), &receive_line(&options.meeting, waiting.code()));
         told(waiting.code());
@@ -125,7 +126,7 @@ async fn meet(options: &Options, reporter: &Reporter, told: &mut impl FnMut(&Cod
             return Err(Error::CodesBurnt(error));
         }
         match error.is_wrong_code() {
-            true => reporter.wrong_guess(MAX_CODES - burnt),
+            true => reporter.wrong_guess(MAX_CODES - burnt - 1),
             false => reporter.warning(&format!("{error}; that code is used up, here is a new one")),
         }
     }
@@ -149,6 +150,7 @@ fn receive_line(meeting: &Meeting, code: &Code) -> String {
 
 /// A rendezvous that is open for one code.
 struct Place {
+    url: ServerUrl,
     own: Option<(Announcement, OwnServer)>,
 }
 
@@ -159,7 +161,7 @@ impl Place {
             Meeting::Server(url) => {
                 let signaling = Signaling::connect(url, SERVER_WITHIN).await;
                 let signaling = signaling.map_err(|error| Error::server(url, error))?;
-                return Ok((Self { own: None }, signaling));
+                return Ok((Self { url: url.clone(), own: None }, signaling));
             }
         };
         let (listener, nameplate) = lan::bind(scope, || {
@@ -174,7 +176,7 @@ impl Place {
         let url = ServerUrl::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let signaling = Signaling::connect(&url, SERVER_WITHIN).await;
         let signaling = signaling.map_err(|error| Error::server(&url, error))?;
-        Ok((Self { own: Some((announcement, server)) }, signaling))
+        Ok((Self { url, own: Some((announcement, server)) }, signaling))
     }
 
     async fn close(self) {

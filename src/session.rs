@@ -25,7 +25,7 @@ use bytes::{Bytes, BytesMut};
 use crate::wire::Channel;
 use crate::wire::block::BlockError;
 use crate::wire::path::RelPath;
-use crate::wire::peer::{AbortReason, Offer, Outcome, PeerError, Totals};
+use crate::wire::peer::{AbortReason, EntryKind, Offer, Outcome, PeerError, SourceFault, Totals};
 
 /// Silence from a peer that owes us something, after which the person is told.
 pub const STALL_AFTER: Duration = Duration::from_secs(15);
@@ -149,7 +149,9 @@ pub struct Summary {
     pub skipped: u64,
     /// Entries that the receiver's file system cannot hold.
     pub refused: u64,
-    /// Entries that failed or changed at the sender.
+    /// Entries that changed or went away at the sender while being sent.
+    pub source_changed: u64,
+    /// Entries that the sender could not read.
     pub source_failed: u64,
     /// Paths that the sender never announced because it could not read or send them.
     pub unsent: u64,
@@ -157,8 +159,7 @@ pub struct Summary {
 
 impl Summary {
     /// Counts one settled entry.
-    fn count(&mut self, outcome: Outcome, kind: &crate::wire::peer::EntryKind) {
-        use crate::wire::peer::EntryKind;
+    fn count(&mut self, outcome: Outcome, kind: &EntryKind) {
         let counter = match (outcome, kind) {
             (Outcome::Kept { .. }, EntryKind::File { .. }) => &mut self.files,
             (Outcome::Kept { .. }, EntryKind::Folder { .. }) => &mut self.folders,
@@ -166,7 +167,8 @@ impl Summary {
             (Outcome::Exists, _) => &mut self.exists,
             (Outcome::Skipped, _) => &mut self.skipped,
             (Outcome::Refused, _) => &mut self.refused,
-            (Outcome::SourceFailed(_), _) => &mut self.source_failed,
+            (Outcome::SourceFailed(SourceFault::Changed | SourceFault::Gone), _) => &mut self.source_changed,
+            (Outcome::SourceFailed(SourceFault::Denied | SourceFault::Io), _) => &mut self.source_failed,
         };
         *counter += 1;
     }

@@ -147,10 +147,9 @@ fn journaled(chunk: WrittenChunk) -> Option<JournaledChunk> {
 fn told_to_peer(fault: &DiskFault) -> AbortReason {
     match fault {
         DiskFault::Full { .. } | DiskFault::Quota { .. } => AbortReason::DiskFull,
-        DiskFault::Denied { .. } => AbortReason::DiskDenied,
+        DiskFault::Denied { .. } | DiskFault::NotAFolder { .. } => AbortReason::DiskDenied,
         DiskFault::ReadOnly { .. } => AbortReason::DiskReadOnly,
-        DiskFault::NotAFolder { .. }
-        | DiskFault::TooLarge { .. }
+        DiskFault::TooLarge { .. }
         | DiskFault::Unsupported { .. }
         | DiskFault::Damaged { .. }
         | DiskFault::Failed { .. } => AbortReason::DiskFailed,

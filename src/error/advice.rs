@@ -31,7 +31,7 @@ impl Error {
             Self::Server { error, .. } => server_hint(error),
             Self::NoSender { used: true } => "ask the sender for a new code; each works once",
             Self::NoSender { used: false } => {
-                "is `p2pcp send` still running, on this machine or the same network? otherwise both sides need the same `--server`"
+                "is `p2pcp send` still running on this machine or network, and is this its newest code? on other networks both sides need the same `--server`"
             }
             Self::Join(error) => join_hint(error),
             Self::Meeting(_) => "run the same command again for a new code",
@@ -39,7 +39,8 @@ impl Error {
                 "somebody may be guessing: run `p2pcp send` again, with `--words 4` for a code that is harder to guess"
             }
             Self::Session { side, failure, fault } => return session_hint(*side, failure, fault.as_ref()),
-            Self::Interrupted(_) => {
+            Self::Interrupted { begun: false, .. } => return None,
+            Self::Interrupted { begun: true, .. } => {
                 "files that were finished are kept; send again, and receive with `--skip` to get only the rest"
             }
             Self::Listen { error, .. } => match error.kind() {

@@ -71,11 +71,11 @@ pub enum Finish {
 impl Finish {
     /// The worst that a summary tells.
     pub fn of(summary: &Summary) -> Self {
-        if summary.source_failed > 0 {
+        if summary.source_changed > 0 {
             Self::Partly(ExitCode::Integrity)
         } else if summary.exists > 0 || summary.refused > 0 {
             Self::Partly(ExitCode::Refused)
-        } else if summary.unsent > 0 {
+        } else if summary.unsent > 0 || summary.source_failed > 0 {
             Self::Partly(ExitCode::Failed)
         } else {
             Self::Done
@@ -103,8 +103,8 @@ impl Error {
             Self::Server { .. } => ExitCode::Lost,
             Self::Join(error) | Self::Meeting(error) => connect_exit_code(error),
             Self::Session { failure, .. } => session_exit_code(failure),
-            Self::Interrupted(Interrupt::Interrupted) => ExitCode::Interrupted,
-            Self::Interrupted(Interrupt::Terminated) => ExitCode::Terminated,
+            Self::Interrupted { interrupt: Interrupt::Interrupted, .. } => ExitCode::Interrupted,
+            Self::Interrupted { interrupt: Interrupt::Terminated, .. } => ExitCode::Terminated,
         }
     }
 }
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(Finish::of(&unsent).exit_code(), ExitCode::Failed);
         let exists = Summary { exists: 1, ..unsent };
         assert_eq!(Finish::of(&exists).exit_code(), ExitCode::Refused);
-        let changed = Summary { source_failed: 1, ..exists };
+        let changed = Summary { source_changed: 1, ..exists };
         assert_eq!(Finish::of(&changed).exit_code(), ExitCode::Integrity);
     }
 

@@ -102,7 +102,7 @@ pub(crate) fn finished(summary: &Summary, elapsed: Duration, role: Role) -> (Lin
     let things = things(summary.files, summary.folders, summary.links);
     let time = text::duration(elapsed);
     // Below this the figure says more about set-up than about speed.
-    let measurable = elapsed >= Duration::from_millis(100) && summary.bytes > 0;
+    let measurable = elapsed >= Duration::from_millis(100) && summary.bytes >= 64 << 10;
     let speed = text::rate(summary.bytes, elapsed).filter(|_| measurable);
     let speed = speed.map_or(String::new(), |it| format!(" ({it})"));
     let done = Line::default()
@@ -112,8 +112,9 @@ pub(crate) fn finished(summary: &Summary, elapsed: Duration, role: Role) -> (Lin
         (summary.exists, "not replaced: something with the same name is there"),
         (summary.skipped, "skipped: something with the same name is there"),
         (summary.refused, "refused: the receiver's disk cannot hold their name or kind"),
-        (summary.source_failed, "failed at the sender: changed, gone or unreadable"),
-        (summary.unsent, "never sent: the sender could not read them, or they cannot travel"),
+        (summary.source_changed, "not sent: changed or gone while being sent"),
+        (summary.source_failed, "not sent: could not be read"),
+        (summary.unsent, "not sent: could not be read, or cannot travel"),
     ];
     let warnings = problems
         .into_iter()

@@ -88,7 +88,7 @@ fn quiet_leaves_the_bare_code_and_what_goes_wrong() {
         reporter.event(&Event::Finishing);
         reporter.finished(&Summary { files: 1, unsent: 1, ..Summary::default() }, Duration::from_secs(1));
     });
-    let problem = "warning: 1 item never sent: the sender could not read them, or they cannot travel\n";
+    let problem = "warning: 1 item not sent: could not be read, or cannot travel\n";
     assert_eq!(text, format!("417-aloe-tuba\n{problem}"));
 }
 
@@ -128,8 +128,8 @@ fn the_end_tells_speed_and_each_kind_of_problem() {
         "warning: 3 items not replaced: something with the same name is there\n\
          warning: 1 item skipped: something with the same name is there\n\
          warning: 1 item refused: the receiver's disk cannot hold their name or kind\n\
-         warning: 2 items failed at the sender: changed, gone or unreadable\n\
-         warning: 1,000 items never sent: the sender could not read them, or they cannot travel\n\
+         warning: 2 items not sent: could not be read\n\
+         warning: 1,000 items not sent: could not be read, or cannot travel\n\
          sent 20 files, 2 folders: 1.0 GiB in 0 s\n"
     );
 }

@@ -93,11 +93,11 @@ fn a_code_may_be_typed_in_many_ways() {
 fn what_is_no_code_is_said_before_anybody_is_asked() {
     let work = Work::new();
     for (typed, cause, hint) in [
-        ("foo", "a code that does not begin with its number", "a code looks like 417-aloe-tuba"),
-        ("417", "a code of 0 words", "a code looks like 417-aloe-tuba"),
-        ("417-aloe", "a code of 1 words", "a code looks like 417-aloe-tuba"),
+        ("foo", "it does not begin with a number of three to nine digits", "a code looks like 417-aloe-tuba"),
+        ("417", "it has 0 of the 2 to 8 words of a code", "a code looks like 417-aloe-tuba"),
+        ("417-aloe", "it has 1 of the 2 to 8 words of a code", "a code looks like 417-aloe-tuba"),
         ("417-aloe-qqqqq", "`qqqqq` is not a word of a code", ""),
-        ("../../etc/passwd", "a code that does not begin with its number", "a code looks like"),
+        ("../../etc/passwd", "it does not begin with a number of three to nine digits", "a code looks like"),
     ] {
         let end = work.recv(typed).run().fails(ExitCode::Code, "that is not a code");
         end.says(&format!("  cause: {cause}\n")).says(&format!("hint: {hint}"));

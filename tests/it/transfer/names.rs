@@ -78,11 +78,11 @@ fn names_that_cannot_travel_are_named_and_the_rest_arrives() {
         .says("warning: skipped from/line\\nbreak: ")
         .says("warning: skipped from/reversed \\u{202e}gpj.exe: ")
         .says("warning: skipped from/\\u{1b}[31mred: ")
-        .says("warning: 5 items never sent")
+        .says("warning: 5 items not sent")
         .says_not("\u{1b}")
         .says_not("\u{7}")
         .says_not("\u{202e}");
-    receiver.exits(ExitCode::Failed).says("warning: 5 items never sent");
+    receiver.exits(ExitCode::Failed).says("warning: 5 items not sent");
     assert_eq!(fs::read_dir(work.path("to/from")).unwrap().count(), 1);
     assert_same(&work.path("from/good"), &work.path("to/from/good"));
 }

@@ -19,8 +19,8 @@ fn judge(work: &Work, sender: End, receiver: End, passed_over: &[&str]) {
         sender = sender.says(&format!("warning: skipped from/{line}\n"));
     }
     let number = match passed_over.len() {
-        1 => "1 item never sent".to_owned(),
-        more => format!("{more} items never sent"),
+        1 => "1 item not sent".to_owned(),
+        more => format!("{more} items not sent"),
     };
     sender.says(&number);
     receiver.exits(ExitCode::Failed).says(&number);
