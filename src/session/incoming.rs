@@ -34,7 +34,12 @@ pub enum Claim {
     Impossible,
     /// A hash of what was written is not what the sender says.
     Mismatch,
+    /// More is written than the sender has vouched for.
+    Unproven,
 }
+
+/// Chunks of an entry that may be written before the sender's hashes of them come; they follow at once.
+const MAX_UNPROVEN: usize = 1024;
 
 /// An entry that is not settled yet.
 pub struct Incoming {
@@ -126,6 +131,9 @@ impl Incoming {
     pub fn wrote(&mut self, index: u32, hash: Hash) -> Claim {
         self.written += chunk_length(self.size(), index);
         self.ours.insert(index, hash);
+        if self.ours.len() > MAX_UNPROVEN {
+            return Claim::Unproven;
+        }
         self.compare()
     }
 

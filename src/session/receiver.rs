@@ -222,7 +222,8 @@ impl Machine for Receiver {
         if self.state == State::Ended {
             return;
         }
-        let progress = matches!(input, Input::Frame(..) | Input::Disk(_) | Input::Answer(_));
+        let progress = matches!(input, Input::Frame(..) | Input::Disk(_) | Input::Answer(_))
+            && self.state != State::Lingering;
         let result = match input {
             Input::Frame(channel, frame) => self.handle_frame(now, channel, frame),
             Input::Disk(done) => self.handle_done(now, done),

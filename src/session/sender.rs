@@ -25,7 +25,7 @@ use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Sum
 use crate::wire::peer::{
     self, AbortReason, EntryKind, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled, Totals, Want,
 };
-use crate::wire::{CHUNK_BYTES, Channel};
+use crate::wire::{CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES};
 
 /// What a sender is made of.
 pub struct Config {
@@ -134,7 +134,7 @@ impl Sender {
         match (message, self.state) {
             (PeerMessage::Abort(reason), _) => return Err(Failure::Peer(reason)),
             (PeerMessage::Accept { window }, State::Offering) => {
-                self.window = u64::from(window.max(CHUNK_BYTES));
+                self.window = u64::from(window.clamp(CHUNK_BYTES, DEFAULT_WINDOW_BYTES));
                 self.state = State::Streaming;
                 self.out.emit(Event::Accepted);
             }

@@ -71,6 +71,7 @@ impl Receiver {
                 self.settle(vec![Settled { entry, outcome: Outcome::SourceFailed(fault) }]);
                 Ok(())
             }
+            Claim::Unproven => Err(Violation::TooMuch("bytes without proof").into()),
             Claim::Impossible => Err(Violation::FalseClaim(entry).into()),
             Claim::Mismatch => {
                 let path = self.outstanding.get(&entry).map(|it| it.item.path.clone());
@@ -112,6 +113,9 @@ impl Receiver {
 
     pub(super) fn checkpoint_on(&mut self, now: Instant) {
         let bytes = self.unjournaled.len() as u64 * u64::from(CHUNK_BYTES);
+        if self.unjournaled.is_empty() {
+            self.unjournaled_since = None;
+        }
         let due = bytes >= CHECKPOINT_BYTES
             || self.unjournaled_since.is_some_and(|since| now >= since + CHECKPOINT_AFTER);
         if due && !self.checkpointing && !self.unjournaled.is_empty() {
