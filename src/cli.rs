@@ -13,6 +13,7 @@ use crate::cli::environment::{Environment, Origin};
 use crate::code::{Code, WordCount};
 use crate::error::{Error, ExitCode, Finish};
 use crate::fs::OnConflict;
+use crate::interrupt::Interrupts;
 use crate::lan::Scope;
 use crate::send::Meeting;
 use crate::signaling::ServerUrl;
@@ -157,13 +158,24 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Signal(args) => (Role::Send, &args.output),
     };
     let reporter = Reporter::new(style(role, output, &environment));
+    reporter.log_here();
     for warning in environment.warnings() {
         reporter.warning(warning);
     }
-    let result = match cli.command {
-        Command::Send(args) => run_send(args, &environment, &reporter).await,
-        Command::Recv(args) => run_recv(args, &environment, &reporter).await,
-        Command::Signal(args) => run_signal(args, &environment, &reporter).await,
+    let command = async {
+        match cli.command {
+            Command::Send(args) => run_send(args, &environment, &reporter).await,
+            Command::Recv(args) => run_recv(args, &environment, &reporter).await,
+            Command::Signal(args) => run_signal(args, &environment, &reporter).await,
+        }
+    };
+    let mut interrupts = Interrupts::listen();
+    let result = tokio::select! {
+        result = command => result,
+        () = interrupts.insisted() => {
+            reporter.clear();
+            return ExitCode::Interrupted;
+        }
     };
     match result {
         Ok(finish) => finish.exit_code(),

@@ -28,6 +28,8 @@ pub const PATH_WITHIN: Duration = Duration::from_secs(30);
 
 /// What this machine brings to a meeting.
 pub struct Surroundings {
+    /// Never leave this machine, whatever the peer says.
+    pub stay_here: bool,
     /// Names the running host, if it can be named: peers with the same use loopback.
     pub host: Option<Vec<u8>>,
     /// STUN servers of our own, beside those that the signaling server offers.

@@ -10,15 +10,25 @@ mod worker;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
 pub use crate::drive::worker::Worker;
 use crate::session::{Answer, Event, Failure, Input, Machine, Output, Summary};
 use crate::transport::Link;
-use crate::wire::Channel;
 use crate::wire::peer::{AbortReason, Offer};
+use crate::wire::{Channel, DEFAULT_WINDOW_BYTES};
+
+/// Blocks that may wait for the link before no more disk answers are taken. An honest peer's window is
+/// never larger; one that acknowledges what it has not read must not fill this side's memory.
+const BULK_QUEUE_BYTES: usize = DEFAULT_WINDOW_BYTES as usize + (1 << 20);
+
+/// Control messages that may wait for the link before the peer is not listened to: it must read too.
+const CONTROL_QUEUE_BYTES: usize = 16 << 20;
+
+/// Longest wait for room to say how it ended.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Whoever does a session's file-system work, on threads of its own.
 pub trait Hands {
@@ -80,7 +90,7 @@ where
         let mut result = None;
         while let Some(output) = machine.poll() {
             match output {
-                Output::Send(channel, frame) => queues.of(channel).push_back(frame),
+                Output::Send(channel, frame) => queues.of(channel).push(frame),
                 Output::Disk(job) => hands.submit(job),
                 Output::Ask(offer) => answer = Some(person.answer(offer)),
                 Output::Emit(event) => person.see(event),
@@ -100,13 +110,13 @@ where
                 cancelled = true;
                 Input::Cancel(reason)
             }
-            frame = link.recv() => match frame {
+            frame = link.recv(), if queues.control.bytes < CONTROL_QUEUE_BYTES => match frame {
                 Some((channel, frame)) => Input::Frame(channel, frame),
                 None => Input::LinkLost,
             },
-            done = hands.done() => Input::Disk(done),
+            done = hands.done(), if queues.bulk.bytes < BULK_QUEUE_BYTES => Input::Disk(done),
             channel = queues.sendable(&link) => {
-                if let Some(frame) = queues.of(channel).pop_front() {
+                if let Some(frame) = queues.of(channel).pop() {
                     // A failure shows as the end of `recv`, which also says so when nothing is sent.
                     link.send(channel, frame).await.ok();
                 }
@@ -127,7 +137,7 @@ where
         machine.handle(Instant::now(), input);
     };
     if result.as_ref().err() != Some(&Failure::LinkLost) {
-        let last_words = std::mem::take(&mut queues.control);
+        let last_words = std::mem::take(&mut queues.control.frames);
         let goodbye = async {
             for frame in last_words {
                 link.ready(Channel::Control).await.ok();
@@ -140,18 +150,35 @@ where
     Ended { result, rest: hands.stop().await }
 }
 
-/// Longest wait for room to say how it ended.
-const LAST_WORDS_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// Frames on their way out; the session's window bounds them.
+/// Frames on their way out.
 #[derive(Default)]
 struct Queues {
-    control: VecDeque<BytesMut>,
-    bulk: VecDeque<BytesMut>,
+    control: Queue,
+    bulk: Queue,
+}
+
+/// Frames for one channel, and how much they are.
+#[derive(Default)]
+struct Queue {
+    frames: VecDeque<BytesMut>,
+    bytes: usize,
+}
+
+impl Queue {
+    fn push(&mut self, frame: BytesMut) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    fn pop(&mut self) -> Option<BytesMut> {
+        let frame = self.frames.pop_front()?;
+        self.bytes -= frame.len();
+        Some(frame)
+    }
 }
 
 impl Queues {
-    fn of(&mut self, channel: Channel) -> &mut VecDeque<BytesMut> {
+    fn of(&mut self, channel: Channel) -> &mut Queue {
         match channel {
             Channel::Control => &mut self.control,
             Channel::Bulk => &mut self.bulk,
@@ -161,13 +188,13 @@ impl Queues {
     /// The channel that has a frame and room for it, control first. Cancel safe.
     async fn sendable(&self, link: &impl Link) -> Channel {
         let control = async {
-            match self.control.is_empty() {
+            match self.control.frames.is_empty() {
                 true => std::future::pending().await,
                 false => link.ready(Channel::Control).await,
             }
         };
         let bulk = async {
-            match self.bulk.is_empty() {
+            match self.bulk.frames.is_empty() {
                 true => std::future::pending().await,
                 false => link.ready(Channel::Bulk).await,
             }

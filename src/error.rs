@@ -154,16 +154,6 @@ impl Error {
         Self::Server { url: url.to_string(), error }
     }
 
-    /// The receiver's side of a failed meeting.
-    pub fn joining(error: ConnectError) -> Self {
-        Self::Join(error)
-    }
-
-    /// The sender's side, before anybody joined.
-    pub fn meeting(error: ConnectError) -> Self {
-        Self::Meeting(error)
-    }
-
     /// A sender's failed session.
     pub fn sending(failure: Failure, interrupt: Option<Interrupt>) -> Self {
         Self::session(Side::Sending, failure, None, interrupt)

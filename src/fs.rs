@@ -43,7 +43,7 @@ pub use crate::fs::sink::{OnConflict, Sink};
 pub use crate::fs::source::{Batch, ChunkRead, Source, Survey};
 pub use crate::fs::walk::{SkipReason, Skipped};
 
-/// Why nothing more can be written. It ends the session; what is staged stays.
+/// Why nothing more can be written. It ends the session; what has its name stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiskFault {

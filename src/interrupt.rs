@@ -15,17 +15,20 @@ pub enum Interrupt {
 #[derive(Debug, Clone)]
 pub struct Interrupts {
     seen: watch::Receiver<Option<Interrupt>>,
+    insisted: watch::Receiver<bool>,
 }
 
 impl Interrupts {
     /// Takes over the signals of this process. Call it inside a tokio runtime.
     pub fn listen() -> Self {
         let (sender, seen) = watch::channel(None);
+        let (insist, insisted) = watch::channel(false);
         tokio::spawn(async move {
-            let interrupt = first_signal().await;
-            sender.send_replace(Some(interrupt));
+            sender.send_replace(Some(next_signal().await));
+            next_signal().await;
+            insist.send_replace(true);
         });
-        Self { seen }
+        Self { seen, insisted }
     }
 
     /// The signal, once one has come. Cancel safe.
@@ -36,6 +39,13 @@ impl Interrupts {
         }
     }
 
+    /// A second signal: the person will not wait for a proper end. Cancel safe.
+    pub async fn insisted(&mut self) {
+        if self.insisted.wait_for(|it| *it).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// The signal, if one has come.
     pub fn seen(&self) -> Option<Interrupt> {
         *self.seen.borrow()
@@ -43,7 +53,7 @@ impl Interrupts {
 }
 
 #[cfg(unix)]
-async fn first_signal() -> Interrupt {
+async fn next_signal() -> Interrupt {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
@@ -58,7 +68,7 @@ async fn first_signal() -> Interrupt {
 }
 
 #[cfg(not(unix))]
-async fn first_signal() -> Interrupt {
+async fn next_signal() -> Interrupt {
     match tokio::signal::ctrl_c().await {
         Ok(()) => Interrupt::Interrupted,
         Err(_) => std::future::pending().await,

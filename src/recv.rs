@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::code::Code;
-use crate::connect::stun::StunServers;
-use crate::connect::{ConnectError, Joined, Surroundings};
+use crate::connect::{ConnectError, Joined};
 use crate::drive::receiving::{LazySink, ReceivingHands};
 use crate::drive::{self, Person};
 use crate::error::{Error, Finish};
-use crate::fs::{OnConflict, host};
+use crate::fs::OnConflict;
 use crate::interrupt::Interrupts;
 use crate::lan::{self, Scope};
-use crate::send::{Meeting, SERVER_WITHIN, cancelled};
+use crate::send::{Meeting, SERVER_WITHIN, cancelled, surroundings};
 use crate::session::receiver::Receiver;
 use crate::session::{Answer, Event};
 use crate::signaling::{ServerUrl, Signaling, SignalingClientError};
@@ -54,17 +53,16 @@ pub struct Options {
 /// [`Error`].
 pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error> {
     let mut interrupts = Interrupts::listen();
-    let stun = match options.meeting {
-        Meeting::Here(_) => StunServers::look_up(&[]),
-        Meeting::Server(_) => StunServers::look_up(&options.stun),
-    };
-    let surroundings = Surroundings { host: host::identity(), stun };
+    let surroundings = surroundings(&options.meeting, &options.stun);
     let meet = async {
         let joined = match &options.meeting {
-            Meeting::Here(scope) => find(&options.code, *scope).await?,
+            Meeting::Here(scope) => {
+                reporter.note("looking for the sender…");
+                find(&options.code, *scope).await?
+            }
             Meeting::Server(url) => join(url, &options.code).await?,
         };
-        joined.bind(surroundings).await.map_err(Error::joining)
+        joined.bind(surroundings).await.map_err(Error::Join)
     };
     let bound = tokio::select! {
         bound = meet => bound?,
@@ -100,7 +98,7 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
 async fn join(url: &ServerUrl, code: &Code) -> Result<Joined, Error> {
     let signaling = Signaling::connect(url, SERVER_WITHIN).await;
     let signaling = signaling.map_err(|error| Error::server(url, error))?;
-    Joined::join(signaling, code.clone()).await.map_err(Error::joining)
+    Joined::join(signaling, code.clone()).await.map_err(Error::Join)
 }
 
 /// Looks for the sender on this machine and, beyond [`Scope::Loopback`], on the local network.
@@ -129,7 +127,7 @@ async fn find(code: &Code, scope: Scope) -> Result<Joined, Error> {
                         used = true;
                     }
                     Ok(Err(ConnectError::Signaling(_))) | Err(_) => (),
-                    Ok(Err(other)) => return Err(Error::joining(other)),
+                    Ok(Err(other)) => return Err(Error::Join(other)),
                 },
             }
         }

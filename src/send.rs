@@ -109,12 +109,12 @@ async fn meet(options: &Options, reporter: &Reporter, told: &mut impl FnMut(&Cod
     loop {
         let (place, signaling) = Place::open(&options.meeting).await?;
         reporter.detail(&format!("the rendezvous is {}", place.url));
-        let waiting = Waiting::create(signaling, options.words).await.map_err(Error::meeting)?;
+        let waiting = Waiting::create(signaling, options.words).await.map_err(Error::Meeting)?;
         reporter.code(waiting.code(), &receive_line(&options.meeting, waiting.code()));
         told(waiting.code());
         reporter.waiting();
-        let joined = waiting.joined().await.map_err(Error::meeting)?;
-        let surroundings = Surroundings { host: host::identity(), stun: stun_for(options) };
+        let surroundings = surroundings(&options.meeting, &options.stun);
+        let joined = waiting.joined().await.map_err(Error::Meeting)?;
         let bound = joined.bind(surroundings).await;
         place.close().await;
         let error = match bound {
@@ -132,11 +132,14 @@ async fn meet(options: &Options, reporter: &Reporter, told: &mut impl FnMut(&Cod
     }
 }
 
-fn stun_for(options: &Options) -> StunServers {
-    match options.meeting {
+/// What this machine brings to a meeting; STUN servers are looked up from now on, where they are needed.
+pub(crate) fn surroundings(meeting: &Meeting, stun: &[String]) -> Surroundings {
+    let stun = match meeting {
         Meeting::Here(_) => StunServers::look_up(&[]),
-        Meeting::Server(_) => StunServers::look_up(&options.stun),
-    }
+        Meeting::Server(_) => StunServers::look_up(stun),
+    };
+    let stay_here = matches!(meeting, Meeting::Here(Scope::Loopback));
+    Surroundings { stay_here, host: host::identity(), stun }
 }
 
 /// What to type on the other side.

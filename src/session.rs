@@ -124,7 +124,7 @@ pub enum Event {
         /// Why.
         why: String,
     },
-    /// All bytes are there; the rest is hashing and syncing.
+    /// Every entry is settled; what is left is the last word.
     Finishing,
     /// Nothing has moved for this long.
     Stalled(Duration),

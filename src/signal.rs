@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::error::{Error, Finish};
-use crate::interrupt::{Interrupt, Interrupts};
+use crate::interrupt::Interrupts;
 use crate::server;
 use crate::ui::Reporter;
 
@@ -25,19 +25,16 @@ pub async fn run(
     reporter: &Reporter,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Finish, Error> {
-    let mut interrupts = Interrupts::listen();
+    let mut stop = Interrupts::listen();
     let address = (options.host.as_str(), options.port);
     let listener = tokio::net::TcpListener::bind(address).await;
     let listener = listener.map_err(|error| Error::listen(&options, error))?;
     let address = listener.local_addr().map_err(|error| Error::listen(&options, error))?;
     reporter.note(&format!("listening on {address}; stop with Ctrl-C"));
     listening(address);
-    let mut waiting = interrupts.clone();
     let stopped = async move {
-        waiting.wait().await;
+        stop.wait().await;
     };
     server::run(listener, server::Config::default(), stopped).await?;
-    match interrupts.wait().await {
-        Interrupt::Interrupted | Interrupt::Terminated => Ok(Finish::Done),
-    }
+    Ok(Finish::Done)
 }

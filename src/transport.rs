@@ -32,7 +32,7 @@ pub trait Link {
     /// [`LinkLost`] when the link is gone.
     fn send(&self, channel: Channel, frame: BytesMut) -> impl Future<Output = Result<(), LinkLost>> + Send;
 
-    /// Waits until the peer has acknowledged what was sent (or is gone), then hangs up.
+    /// Waits a little until the peer has the control frames that were sent, then hangs up.
     fn close(self) -> impl Future<Output = ()> + Send;
 }
 

@@ -11,6 +11,7 @@
 //! ```
 
 mod line;
+mod logging;
 mod progress;
 mod prompt;
 mod report;
@@ -327,6 +328,10 @@ impl Reporter {
                 self.warning(&format!("{things} {what} (--verbose lists all)"));
             }
         }
+    }
+
+    fn verbosity(&self) -> Verbosity {
+        self.inner.style.verbosity
     }
 
     fn say(&self, least: Verbosity, line: Line) {

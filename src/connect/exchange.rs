@@ -12,7 +12,7 @@ use crate::session::handshake::{self, Context, RANDOM_BYTES};
 use crate::signaling::{Incoming, Signaling};
 use crate::transport::Link;
 use crate::transport::peer::{Lane, LaneError, LaneEvent, Reach};
-use crate::wire::peer::{PeerMessage, decode, encode};
+use crate::wire::peer::{Hash, PeerMessage, decode, encode};
 use crate::wire::signaling::{Base64, Hex, Relay, SealedMessage};
 use crate::wire::{Channel, PathKind};
 
@@ -87,42 +87,54 @@ impl Exchange {
     ) -> Result<Bound, ConnectError> {
         let (sealer, opener) = schedule.seals(self.role);
         let mut sealed = Sealed { role: self.role, sealer, opener };
-        let Surroundings { host, stun } = surroundings;
+        let Surroundings { stay_here, host, stun } = surroundings;
         let host = host.map(|host| Hex(schedule.key::<Host>().mac(&host)));
-        let new_lane = async |theirs: Option<Hex<32>>| match host.is_some() && host == theirs {
+        let new_lane = async |theirs: Option<Hex<32>>| match stay_here || (host.is_some() && host == theirs) {
             true => Lane::new(Reach::SameHost, &[]).await,
             false => Lane::new(Reach::Everywhere, &stun.found().await).await,
         };
-        let (lane, remote_described) = match self.role {
+        let mut attempt = match self.role {
             Role::Sender => {
                 self.send_sealed(&mut sealed, &SealedMessage::Hello { host }).await?;
                 let SealedMessage::Offer { sdp, host: theirs } = self.open_next(&mut sealed).await? else {
                     return Err(ConnectError::Unexpected("no offer"));
                 };
-                let lane = new_lane(theirs).await?;
-                let sdp = lane.answer(sdp).await?;
-                self.send_sealed(&mut sealed, &SealedMessage::Answer { sdp }).await?;
-                (lane, true)
+                Attempt::new(new_lane(theirs).await?, Some(sdp))
             }
             Role::Receiver => {
                 let SealedMessage::Hello { host: theirs } = self.open_next(&mut sealed).await? else {
                     return Err(ConnectError::Unexpected("no hello"));
                 };
-                let lane = new_lane(theirs).await?;
-                let sdp = lane.offer().await?;
-                self.send_sealed(&mut sealed, &SealedMessage::Offer { sdp, host }).await?;
-                (lane, false)
+                Attempt::new(new_lane(theirs).await?, None)
             }
         };
-        let mut attempt = Attempt { lane, remote_described, early: Vec::new() };
-        let opened = tokio::time::timeout(PATH_WITHIN, self.find_path(&mut attempt, &mut sealed));
-        match opened.await.unwrap_or(Err(LaneError::NoPath.into())) {
-            Ok(()) => bind(attempt.lane, &schedule, self.role).await,
+        let open = async {
+            self.describe(&mut attempt, &mut sealed, host).await?;
+            self.find_path(&mut attempt, &mut sealed).await?;
+            Ok(attempt.lane.fingerprints().await?)
+        };
+        // A lane that is only dropped keeps its sockets: every way out of here abandons or binds it.
+        match tokio::time::timeout(PATH_WITHIN, open).await.unwrap_or(Err(LaneError::NoPath.into())) {
+            Ok(fingerprints) => bind(attempt.lane, fingerprints, &schedule, self.role).await,
             Err(error) => {
                 attempt.lane.abandon().await;
                 Err(error)
             }
         }
+    }
+
+    /// Answers the peer's description, or makes ours.
+    async fn describe(
+        &mut self,
+        attempt: &mut Attempt,
+        sealed: &mut Sealed,
+        host: Option<Hex<32>>,
+    ) -> Result<(), ConnectError> {
+        let message = match attempt.offered.take() {
+            Some(offer) => SealedMessage::Answer { sdp: attempt.lane.answer(offer).await? },
+            None => SealedMessage::Offer { sdp: attempt.lane.offer().await?, host },
+        };
+        self.send_sealed(sealed, &message).await
     }
 
     /// Carries descriptions and candidates both ways until the lane is open.
@@ -169,6 +181,8 @@ impl Exchange {
 /// A lane on its way up.
 struct Attempt {
     lane: Lane,
+    /// The peer's description, until it is answered.
+    offered: Option<String>,
     remote_described: bool,
     /// Candidates that came before the description that they belong to.
     early: Vec<String>,
@@ -178,6 +192,11 @@ struct Attempt {
 const MAX_EARLY_CANDIDATES: usize = 64;
 
 impl Attempt {
+    fn new(lane: Lane, offered: Option<String>) -> Self {
+        let remote_described = offered.is_some();
+        Self { lane, offered, remote_described, early: Vec::new() }
+    }
+
     async fn take(&mut self, message: SealedMessage) -> Result<(), ConnectError> {
         match message {
             SealedMessage::Answer { sdp } if !self.remote_described => {
@@ -232,8 +251,12 @@ impl Sealed {
 }
 
 /// Exchanges Bind: each side proves that it knows the key, over the certificates that DTLS used.
-async fn bind(lane: Lane, schedule: &Schedule, role: Role) -> Result<Bound, ConnectError> {
-    let (ours, theirs) = lane.fingerprints().await?;
+async fn bind(
+    lane: Lane,
+    (ours, theirs): (Hash, Hash),
+    schedule: &Schedule,
+    role: Role,
+) -> Result<Bound, ConnectError> {
     let fingerprints = match role {
         Role::Sender => Fingerprints { sender: ours, receiver: theirs },
         Role::Receiver => Fingerprints { sender: theirs, receiver: ours },

@@ -51,11 +51,15 @@ impl LazySink {
 
     /// After a failure: removes what is unfinished. What has its name stays.
     pub fn clear_up(&self) {
-        if let Some(Ok(sink)) = self.sink.get()
-            && let Err(fault) = sink.remove_stage()
-        {
-            log::warn!("an unfinished transfer is left behind: {fault}");
+        if let Some(Ok(sink)) = self.sink.get() {
+            clear_up(sink);
         }
+    }
+}
+
+fn clear_up(sink: &Sink) {
+    if let Err(fault) = sink.remove_stage() {
+        log::warn!("a folder `.p2pcp-…` is left behind, which can be deleted: {fault}");
     }
 }
 
@@ -116,7 +120,11 @@ fn attempt(sink: &Sink, job: Job, answers: &UnboundedSender<Answer>) -> Result<O
             sink.discard(entry);
             Ok(None)
         }
-        Job::Finish => sink.remove_stage().map(|()| Some(Done::Finished)),
+        Job::Finish => {
+            // Everything has its name and is durable; what cannot be cleared away is litter, not a loss.
+            clear_up(sink);
+            Ok(Some(Done::Finished))
+        }
     }
 }
 

@@ -35,6 +35,7 @@ impl Error {
             }
             Self::Join(error) => join_hint(error),
             Self::Meeting(_) => "run the same command again for a new code",
+            Self::CodesBurnt(error) if !error.is_wrong_code() => join_hint(error),
             Self::CodesBurnt(_) => {
                 "somebody may be guessing: run `p2pcp send` again, with `--words 4` for a code that is harder to guess"
             }
@@ -80,7 +81,7 @@ fn server_hint(error: &SignalingClientError) -> &'static str {
         }
         SignalingClientError::Untrusted(_) => "check the server's name, or ask whoever runs it",
         _ => {
-            "is `p2pcp signal` running there, and is its port reachable? without `--server` p2pcp looks on the local network"
+            "is `p2pcp signal` running there, and is its port reachable? `--local` meets on the local network without it"
         }
     }
 }
@@ -93,6 +94,9 @@ fn join_hint(error: &ConnectError) -> &'static str {
         }
         ConnectError::Tampered | ConnectError::NotBound => {
             "somebody may be interfering: ask for a new code, or use another server"
+        }
+        ConnectError::Lane(_) => {
+            "no packet got through: a firewall or NAT is in the way; try both on one network, or allow UDP"
         }
         _ => "ask the sender for a new code; each works once",
     }

@@ -48,7 +48,10 @@ impl ExitCode {
         (Self::Lost, "peer or network lost; try again"),
         (Self::Disk, "disk full, read-only or no permission"),
         (Self::Integrity, "bytes did not match, or a file changed while being sent"),
-        (Self::Refused, "finished, but some names were taken and left as they were"),
+        (
+            Self::Refused,
+            "finished, but some names were taken, or cannot be held here, and were left as they were",
+        ),
         (Self::Interrupted, "interrupted (Ctrl-C)"),
         (Self::Terminated, "terminated (SIGTERM)"),
     ];
@@ -96,12 +99,12 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::NoCode | Self::ServerAddress(_) => ExitCode::Usage,
-            Self::Typed(_) | Self::NoSender { .. } | Self::CodesBurnt(_) => ExitCode::Code,
+            Self::Typed(_) | Self::NoSender { .. } => ExitCode::Code,
             Self::Source(_) | Self::Lan(_) | Self::NoRendezvous | Self::Listen { .. } | Self::Serve(_) => {
                 ExitCode::Failed
             }
             Self::Server { .. } => ExitCode::Lost,
-            Self::Join(error) | Self::Meeting(error) => connect_exit_code(error),
+            Self::Join(error) | Self::Meeting(error) | Self::CodesBurnt(error) => connect_exit_code(error),
             Self::Session { failure, .. } => session_exit_code(failure),
             Self::Interrupted { interrupt: Interrupt::Interrupted, .. } => ExitCode::Interrupted,
             Self::Interrupted { interrupt: Interrupt::Terminated, .. } => ExitCode::Terminated,

@@ -178,6 +178,10 @@ impl Receiver {
                 return Err(Failure::Own(AbortReason::Unattended));
             }
             State::Deciding => (),
+            // While our own disk is at work the sender owes nothing.
+            State::Writing | State::Finishing if self.disk_is_busy() => {
+                self.clock.progress(now);
+            }
             State::Waiting | State::Writing | State::Finishing => match self.clock.check(now) {
                 Silence::None => (),
                 Silence::Stalled(time) => self.out.emit(Event::Stalled(time)),
@@ -199,6 +203,10 @@ impl Receiver {
         }
         self.state = State::Ended;
         self.out.end(Err(failure));
+    }
+
+    fn disk_is_busy(&self) -> bool {
+        self.state == State::Finishing || self.checkpointing || !self.committing.is_empty()
     }
 
     fn wake_at(&self) -> Instant {

@@ -45,7 +45,7 @@ enum State {
     Offering,
     /// Accepted.
     Streaming,
-    /// Everything is announced; what is missing is the receiver's word.
+    /// Everything is settled; what is missing is the receiver's last word.
     Completing,
     /// Over.
     Ended,

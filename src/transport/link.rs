@@ -64,12 +64,11 @@ impl Link for WebRtcLink {
     async fn close(self) {
         // `close` drops what is still queued, so wait until nothing is: keep the events flowing meanwhile.
         let deadline = Instant::now() + FLUSH_WITHIN;
-        for channel in [Channel::Bulk, Channel::Control] {
-            while self.channel(channel).outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
-                let step = tokio::time::timeout(Duration::from_millis(5), self.recv()).await;
-                if matches!(step, Ok(None)) || Instant::now() > deadline {
-                    break;
-                }
+        // Only the last words matter: blocks that the receiver has not confirmed are lost with the session.
+        while self.control.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
+            let step = tokio::time::timeout(Duration::from_millis(5), self.recv()).await;
+            if matches!(step, Ok(None)) || Instant::now() > deadline {
+                break;
             }
         }
         self.connection.close().await.ok();

@@ -73,7 +73,7 @@ impl Meter {
             Event::Moved(moved) => self.moved = *moved,
             Event::Settled { file, spared, .. } => {
                 self.files_done += u64::from(*file);
-                self.spared += spared;
+                self.spared = self.spared.saturating_add(*spared);
             }
             Event::Stalled(silence) => self.stalled_since = now.checked_sub(*silence).or(Some(now)),
             Event::Moving => self.stalled_since = None,

@@ -73,7 +73,10 @@ const LAW: &[(&str, &[&str])] = &[
         ],
     ),
     ("signal", &["error", "interrupt", "server", "ui"]),
-    ("cli", &["code", "error", "fs", "lan", "recv", "send", "signal", "signaling", "ui", "wire"]),
+    (
+        "cli",
+        &["code", "error", "fs", "interrupt", "lan", "recv", "send", "signal", "signaling", "ui", "wire"],
+    ),
 ];
 
 /// Text, and the only modules whose production code may hold it: outside crates behind one door each,

@@ -40,7 +40,7 @@ pub enum Done {
     Surveyed(Totals),
     /// To [`Job::Walk`].
     Walked(Walked),
-    /// To [`Job::Read`].
+    /// To [`Job::Read`] and [`Job::Check`].
     Read {
         /// Of which entry.
         entry: u32,
