@@ -18,18 +18,32 @@ use crate::session::handshake::{Context, HandshakeError};
 use crate::signaling::{Incoming, Signaling, SignalingClientError};
 use crate::transport::peer::{LaneError, WebRtcLink};
 use crate::transport::{LinkLost, Path};
-use crate::wire::signaling::{Hex, IceServer};
+use crate::wire::signaling::{CloseCode, Hex, IceServer};
 
 /// Longest wait for one message of a peer that is a program, not a person.
 pub const PEER_WITHIN: Duration = Duration::from_secs(15);
 
+/// The longest that a server may say a room lives.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
+
 /// Longest wait for a network path, from the first description on.
 pub const PATH_WITHIN: Duration = Duration::from_secs(30);
 
+/// How far a connection may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Not off this machine, whatever anybody says.
+    ThisHost,
+    /// No server is asked for addresses; whoever is on the network could have named it.
+    Network,
+    /// Anywhere, with the STUN servers that are configured or that the signaling server offers.
+    Internet,
+}
+
 /// What this machine brings to a meeting.
 pub struct Surroundings {
-    /// Never leave this machine, whatever the peer says.
-    pub stay_here: bool,
+    /// How far from here the peer may be.
+    pub limit: Limit,
     /// Names the running host, if it can be named: peers with the same use loopback.
     pub host: Option<Vec<u8>>,
     /// STUN servers of our own, beside those that the signaling server offers.
@@ -90,6 +104,7 @@ pub struct Waiting {
     code: Code,
     nonce: Hex<16>,
     ice_servers: Vec<IceServer>,
+    lives_for: Duration,
 }
 
 impl Waiting {
@@ -101,7 +116,8 @@ impl Waiting {
         let nonce = random();
         let room = signaling.create(nonce).await?;
         let code = Code::generate(room.nameplate, words, &random());
-        Ok(Self { signaling, code, nonce: Hex(nonce), ice_servers: room.ice })
+        let lives_for = room.ttl.min(LONGEST_LIFE) + PEER_WITHIN;
+        Ok(Self { signaling, code, nonce: Hex(nonce), ice_servers: room.ice, lives_for })
     }
 
     /// The code to say.
@@ -109,15 +125,17 @@ impl Waiting {
         &self.code
     }
 
-    /// Waits for whoever joins. Until then only the server can fail.
+    /// Waits for whoever joins, for as long as the room lives. Until then only the server can fail.
     ///
     /// # Errors
     /// [`ConnectError::Signaling`]; then there is no room any more.
     pub async fn joined(mut self) -> Result<Joined, ConnectError> {
+        let end = tokio::time::Instant::now() + self.lives_for;
         loop {
-            match self.signaling.recv().await? {
+            let next = tokio::time::timeout_at(end, self.signaling.recv()).await;
+            match next.map_err(|_| SignalingClientError::Closed(CloseCode::Expired))?? {
                 Incoming::Peer { nr } => {
-                    let Self { signaling, code, nonce, ice_servers } = self;
+                    let Self { signaling, code, nonce, ice_servers, .. } = self;
                     let (ns, nr) = (nonce, Hex(nr));
                     return Ok(Joined { role: Role::Sender, signaling, code, ns, nr, ice_servers });
                 }
@@ -155,6 +173,7 @@ impl Joined {
     /// [`ConnectError`]; the peer is told that it is over.
     pub async fn bind(self, mut surroundings: Surroundings) -> Result<Bound, ConnectError> {
         let Self { role, signaling, code, ns, nr, ice_servers } = self;
+        let ice_servers = if surroundings.limit == Limit::Internet { ice_servers } else { Vec::new() };
         for url in ice_servers.iter().flat_map(|it| &it.urls).filter(|it| it.starts_with("stun:")) {
             surroundings.stun.add(url);
         }

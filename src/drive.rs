@@ -20,12 +20,10 @@ use crate::transport::Link;
 use crate::wire::peer::{AbortReason, Offer};
 use crate::wire::{Channel, DEFAULT_WINDOW_BYTES};
 
-/// Blocks that may wait for the link before no more disk answers are taken. An honest peer's window is
-/// never larger; one that acknowledges what it has not read must not fill this side's memory.
-const BULK_QUEUE_BYTES: usize = DEFAULT_WINDOW_BYTES as usize + (1 << 20);
-
-/// Control messages that may wait for the link before the peer is not listened to: it must read too.
-const CONTROL_QUEUE_BYTES: usize = 16 << 20;
+/// What may wait for the link before no more disk answers are taken: an honest peer's window, and some
+/// control messages. A peer that acknowledges what it has not read must not fill this side's memory;
+/// frames of it are still taken, so two sides that wait for each other's disks do not stop.
+const QUEUE_BYTES: usize = DEFAULT_WINDOW_BYTES as usize + (1 << 20);
 
 /// Longest wait for room to say how it ended.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(2);
@@ -110,11 +108,11 @@ where
                 cancelled = true;
                 Input::Cancel(reason)
             }
-            frame = link.recv(), if queues.control.bytes < CONTROL_QUEUE_BYTES => match frame {
+            frame = link.recv() => match frame {
                 Some((channel, frame)) => Input::Frame(channel, frame),
                 None => Input::LinkLost,
             },
-            done = hands.done(), if queues.bulk.bytes < BULK_QUEUE_BYTES => Input::Disk(done),
+            done = hands.done(), if queues.bytes() < QUEUE_BYTES => Input::Disk(done),
             channel = queues.sendable(&link) => {
                 if let Some(frame) = queues.of(channel).pop() {
                     // A failure shows as the end of `recv`, which also says so when nothing is sent.
@@ -178,6 +176,10 @@ impl Queue {
 }
 
 impl Queues {
+    fn bytes(&self) -> usize {
+        self.control.bytes + self.bulk.bytes
+    }
+
     fn of(&mut self, channel: Channel) -> &mut Queue {
         match channel {
             Channel::Control => &mut self.control,

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::code::{Code, WordCount};
 use crate::connect::stun::StunServers;
-use crate::connect::{Bound, Surroundings, Waiting};
+use crate::connect::{Bound, Limit, Surroundings, Waiting};
 use crate::drive::sending::SendingHands;
 use crate::drive::{self, Person};
 use crate::error::{Error, Finish};
@@ -134,12 +134,12 @@ async fn meet(options: &Options, reporter: &Reporter, told: &mut impl FnMut(&Cod
 
 /// What this machine brings to a meeting; STUN servers are looked up from now on, where they are needed.
 pub(crate) fn surroundings(meeting: &Meeting, stun: &[String]) -> Surroundings {
-    let stun = match meeting {
-        Meeting::Here(_) => StunServers::look_up(&[]),
-        Meeting::Server(_) => StunServers::look_up(stun),
+    let (limit, stun) = match meeting {
+        Meeting::Here(Scope::Loopback) => (Limit::ThisHost, &[][..]),
+        Meeting::Here(Scope::Lan) => (Limit::Network, &[][..]),
+        Meeting::Server(_) => (Limit::Internet, stun),
     };
-    let stay_here = matches!(meeting, Meeting::Here(Scope::Loopback));
-    Surroundings { stay_here, host: host::identity(), stun }
+    Surroundings { limit, host: host::identity(), stun: StunServers::look_up(stun) }
 }
 
 /// What to type on the other side.

@@ -57,7 +57,8 @@ impl Config {
     /// a page that somebody happens to visit must not reach in and burn a code.
     pub fn for_one_room(nameplate: Nameplate) -> Self {
         let rooms = RoomPolicy { rooms: 1, nameplate: Some(nameplate), ..RoomPolicy::default() };
-        Self { rooms, ..Self::default() }
+        let limits = LimitPolicy { connections_in_all: 64, ..LimitPolicy::default() };
+        Self { rooms, limits, ..Self::default() }
     }
 }
 

@@ -31,8 +31,11 @@ impl Environment {
             dumb: variable("TERM").as_deref() == Some("dumb"),
             ..Self::default()
         };
-        match dotenvy::from_path_iter(".env") {
-            Ok(pairs) => {
+        // Looked at before it is opened: opening a pipe would wait for its other end.
+        let pairs = is_ours(".env").then(|| dotenvy::from_path_iter(".env"));
+        match pairs {
+            None => read.warn("`.env` here is not a file of yours and was passed over"),
+            Some(Ok(pairs)) => {
                 for pair in pairs {
                     match pair {
                         Ok((name, value)) => read.take(&name, value, Origin::EnvFile),
@@ -40,8 +43,8 @@ impl Environment {
                     }
                 }
             }
-            Err(error) if error.not_found() => (),
-            Err(_) => read.warn("`.env` could not be read and was passed over"),
+            Some(Err(error)) if error.not_found() => (),
+            Some(Err(_)) => read.warn("`.env` could not be read and was passed over"),
         }
         for name in NAMES {
             if let Some(value) = variable(name) {
@@ -101,6 +104,20 @@ impl Environment {
     pub fn stun_servers(&self) -> Option<String> {
         self.value("STUN_SERVERS").map(str::to_owned)
     }
+}
+
+/// Whether nobody else can have put a file there to choose our server: it is absent, or a regular file
+/// of this user or of root.
+#[cfg(unix)]
+fn is_ours(path: &str) -> bool {
+    let Ok(stat) = rustix::fs::stat(path) else { return true };
+    let regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
+    regular && (stat.st_uid == rustix::process::geteuid().as_raw() || stat.st_uid == 0)
+}
+
+#[cfg(not(unix))]
+fn is_ours(_: &str) -> bool {
+    true
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use crate::connect::{Bound, ConnectError, PATH_WITHIN, PEER_WITHIN, Surroundings};
+use crate::connect::{Bound, ConnectError, Limit, PATH_WITHIN, PEER_WITHIN, Surroundings};
 use crate::crypto::Role;
 use crate::crypto::keys::{Fingerprints, Host, Schedule};
 use crate::crypto::seal::{Opener, Sealer};
@@ -87,9 +87,11 @@ impl Exchange {
     ) -> Result<Bound, ConnectError> {
         let (sealer, opener) = schedule.seals(self.role);
         let mut sealed = Sealed { role: self.role, sealer, opener };
-        let Surroundings { stay_here, host, stun } = surroundings;
+        let Surroundings { limit, host, stun } = surroundings;
         let host = host.map(|host| Hex(schedule.key::<Host>().mac(&host)));
-        let new_lane = async |theirs: Option<Hex<32>>| match stay_here || (host.is_some() && host == theirs) {
+        let new_lane = async |theirs: Option<Hex<32>>| match limit == Limit::ThisHost
+            || (host.is_some() && host == theirs)
+        {
             true => Lane::new(Reach::SameHost, &[]).await,
             false => Lane::new(Reach::Everywhere, &stun.found().await).await,
         };

@@ -75,6 +75,10 @@ impl Desk {
         ns: Hex<16>,
         mailbox: Mailbox,
     ) -> Result<Occupancy, CloseCode> {
+        // The rendezvous inside `send` has one room, and it is for the sender on this machine.
+        if self.config.rooms.nameplate.is_some() && source != Source::Loopback {
+            return Err(CloseCode::Full);
+        }
         let random = getrandom::u64().map_err(|_| CloseCode::Full)?;
         let mut state = self.state();
         state.limits.create(now, source)?;

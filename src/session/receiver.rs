@@ -230,8 +230,13 @@ impl Machine for Receiver {
         if self.state == State::Ended {
             return;
         }
-        let progress = matches!(input, Input::Frame(..) | Input::Disk(_) | Input::Answer(_))
-            && self.state != State::Lingering;
+        // While the person thinks, and once all is done, frames buy the sender no time.
+        let progress = match input {
+            Input::Frame(..) => matches!(self.state, State::Waiting | State::Writing | State::Finishing),
+            Input::Disk(_) => self.state != State::Lingering,
+            Input::Answer(_) => true,
+            Input::Tick | Input::LinkLost | Input::Cancel(_) => false,
+        };
         let result = match input {
             Input::Frame(channel, frame) => self.handle_frame(now, channel, frame),
             Input::Disk(done) => self.handle_done(now, done),

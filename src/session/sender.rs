@@ -131,6 +131,9 @@ impl Sender {
             return Err(Violation::OutOfTurn("bulk").into());
         }
         let message = peer::decode(frame).map_err(Violation::from)?;
+        if message.is_empty_list() {
+            return Err(Violation::OutOfTurn(message.name()).into());
+        }
         match (message, self.state) {
             (PeerMessage::Abort(reason), _) => return Err(Failure::Peer(reason)),
             (PeerMessage::Accept { window }, State::Offering) => {

@@ -38,12 +38,12 @@ impl Link for WebRtcLink {
         loop {
             let (channel, event) = tokio::select! {
                 biased;
-                event = self.control.poll() => (Channel::Control, event),
-                event = self.bulk.poll() => (Channel::Bulk, event),
                 event = events.recv() => match event {
                     Some(LaneEvent::Failed) | None => return None,
                     Some(_) => continue,
                 },
+                event = self.control.poll() => (Channel::Control, event),
+                event = self.bulk.poll() => (Channel::Bulk, event),
             };
             match event {
                 Some(DataChannelEvent::OnMessage(message)) => return Some((channel, message.data.freeze())),

@@ -134,6 +134,11 @@ impl PeerConnectionEventHandler for Handler {
         }
     }
 
+    /// A third channel: the library would keep up to 64 MiB of messages for it, and for each further one.
+    async fn on_data_channel(&self, _: Arc<dyn DataChannel>) {
+        self.events.try_send(LaneEvent::Failed).ok();
+    }
+
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
         if matches!(state, RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed) {
             // If the queue is full the lane fails by its owner's deadline instead.
@@ -193,7 +198,7 @@ impl Lane {
     /// # Errors
     /// [`LaneError::BadDescription`] or [`LaneError::Local`].
     pub async fn answer(&self, offer: String) -> Result<String, LaneError> {
-        check_message_size(&offer)?;
+        check_description(&offer)?;
         let offer = RTCSessionDescription::offer(offer).map_err(|_| LaneError::BadDescription)?;
         self.connection.set_remote_description(offer).await.map_err(|_| LaneError::BadDescription)?;
         let answer = self.connection.create_answer(None).await.map_err(|_| LaneError::BadDescription)?;
@@ -207,7 +212,7 @@ impl Lane {
     /// # Errors
     /// [`LaneError::BadDescription`].
     pub async fn accept(&self, answer: String) -> Result<(), LaneError> {
-        check_message_size(&answer)?;
+        check_description(&answer)?;
         let answer = RTCSessionDescription::answer(answer).map_err(|_| LaneError::BadDescription)?;
         self.connection.set_remote_description(answer).await.map_err(|_| LaneError::BadDescription)
     }
@@ -321,8 +326,12 @@ fn local(error: webrtc::error::Error) -> LaneError {
     LaneError::Local(error.to_string())
 }
 
-/// Refuses a peer that would not take our blocks (RFC 8841 §6.1; 64 KiB when it does not say).
-fn check_message_size(sdp: &str) -> Result<(), LaneError> {
+/// Refuses a peer that would not take our blocks (RFC 8841 §6.1; 64 KiB when it does not say), and
+/// candidates in the description, which nobody would count: they are trickled.
+fn check_description(sdp: &str) -> Result<(), LaneError> {
+    if sdp.contains("a=candidate") {
+        return Err(LaneError::BadDescription);
+    }
     let size = sdp.lines().find_map(|line| line.trim_end().strip_prefix("a=max-message-size:"));
     match size.and_then(|it| it.parse::<u64>().ok()).unwrap_or(64 * 1024) {
         0 => Ok(()), // No limit.

@@ -74,6 +74,19 @@ pub enum PeerMessage {
 }
 
 impl PeerMessage {
+    /// Whether it is a list of nothing, which nobody has a reason to send.
+    pub fn is_empty_list(&self) -> bool {
+        match self {
+            Self::Entries { entries, .. } => entries.is_empty(),
+            Self::Proofs(proofs) => proofs.is_empty(),
+            Self::Wants { wants, .. } => wants.is_empty(),
+            Self::Settled(settled) => settled.is_empty(),
+            Self::Bind { .. } | Self::Offer(_) | Self::Totals(_) | Self::End { .. } => false,
+            Self::Accept { .. } | Self::Ack { .. } | Self::Complete { .. } => false,
+            Self::Farewell | Self::Abort(_) => false,
+        }
+    }
+
     /// Its kind, for error messages.
     pub fn name(&self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::wire::path::RelPath;
 use crate::wire::peer::{Entry, Offer};
 
 /// Entries that may come beyond the offered, besides a tenth.
@@ -23,13 +24,19 @@ pub struct Consent {
     unnamed: u64,
     last_unnamed: Option<String>,
     entries: Option<u64>,
+    /// Folders that paths may imply: each is announced too, and is met again on the way to its links.
+    folders: Option<u64>,
+    last_path: String,
     bytes: Option<u64>,
 }
 
 impl Consent {
     /// What `offer` asks for; `None` if no honest sender makes it.
     pub fn to(offer: &Offer) -> Option<Self> {
-        let sane = offer.items.len() <= Offer::MAX_ITEMS && offer.items.iter().all(|it| it.name.depth() == 0);
+        let listed = offer.items.len();
+        // Who lists few names and only counts others hides something.
+        let full = listed == Offer::MAX_ITEMS || (listed < Offer::MAX_ITEMS && offer.more == 0);
+        let sane = full && offer.items.iter().all(|it| it.name.depth() == 0);
         let totals = offer.totals;
         let entries = totals.files.checked_add(totals.folders)?.checked_add(totals.links)?;
         let with_spare =
@@ -39,6 +46,8 @@ impl Consent {
             unnamed: 2 * u64::from(offer.more),
             last_unnamed: None,
             entries: totals.complete.then(|| with_spare(entries, SPARE_ENTRIES)),
+            folders: totals.complete.then(|| 2 * with_spare(totals.folders, SPARE_ENTRIES)),
+            last_path: String::new(),
             bytes: totals.complete.then(|| with_spare(totals.bytes, SPARE_BYTES)),
         })
     }
@@ -55,8 +64,18 @@ impl Consent {
             None => true,
             Some(left) => left.checked_sub(amount).map(|it| *left = it).is_some(),
         };
-        take(&mut self.entries, 1) && take(&mut self.bytes, entry.kind.size())
+        let implied = new_parents(&self.last_path, &entry.path);
+        entry.path.as_str().clone_into(&mut self.last_path);
+        take(&mut self.entries, 1)
+            && take(&mut self.folders, implied)
+            && take(&mut self.bytes, entry.kind.size())
     }
+}
+
+/// Folders on the way to `path` that are not on the way to `last`.
+fn new_parents(last: &str, path: &RelPath) -> u64 {
+    let shared = path.parts().zip(last.split('/')).take_while(|(ours, theirs)| ours == theirs).count();
+    path.depth().saturating_sub(shared) as u64
 }
 
 #[cfg(test)]
@@ -86,7 +105,8 @@ mod tests {
 
     #[test]
     fn counted_names_are_bounded_by_their_count() {
-        let mut consent = Consent::to(&offer(&["a"], 1, true)).unwrap();
+        let listed = ["a", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"];
+        let mut consent = Consent::to(&offer(&listed, 1, true)).unwrap();
         assert!(consent.cover(&file("b/1", 1)) && consent.cover(&file("b/2", 1)));
         assert!(consent.cover(&file("a", 1)) && consent.cover(&file("b/link", 0)));
         assert!(consent.cover(&file("c", 1)), "the second pass is not told from a second name");
@@ -102,6 +122,21 @@ mod tests {
         assert_eq!((0..200).filter(|_| consent.cover(&file("a/x", 0))).count(), 101);
         let mut consent = Consent::to(&offer(&["a"], 0, false)).unwrap();
         assert!(consent.cover(&file("a", 1 << 40)));
+    }
+
+    #[test]
+    fn folders_that_paths_imply_are_counted() {
+        let mut consent = Consent::to(&offer(&["a"], 0, true)).unwrap();
+        let deep = |number: u32| file(&format!("a/{number}{}", "/x".repeat(50)), 0);
+        assert!(consent.cover(&deep(1)) && consent.cover(&deep(2)));
+        assert!((3..6).any(|number| !consent.cover(&deep(number))), "2 x 100 folders are spare");
+        let mut consent = Consent::to(&offer(&["a"], 0, true)).unwrap();
+        assert!((0..100).all(|number| consent.cover(&file(&format!("a/b/c/{number}"), 0))));
+    }
+
+    #[test]
+    fn names_are_not_hidden_behind_a_number() {
+        assert!(Consent::to(&offer(&["cat.jpg"], 1, true)).is_none());
     }
 
     #[test]

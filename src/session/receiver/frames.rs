@@ -25,6 +25,9 @@ impl Receiver {
             return self.handle_block(now, frame);
         }
         let message = peer::decode(&frame).map_err(Violation::from)?;
+        if message.is_empty_list() {
+            return Err(Violation::OutOfTurn(message.name()).into());
+        }
         let open = matches!(self.state, State::Deciding | State::Writing);
         match message {
             PeerMessage::Abort(reason) => Err(Failure::Peer(reason)),

@@ -55,7 +55,12 @@ fn offer_of(names: &[&str], totals: Totals) -> PeerMessage {
 /// An offer that covers whatever comes.
 fn offer() -> PeerMessage {
     let totals = Totals::default();
-    PeerMessage::Offer(Offer { items: Vec::new(), more: u32::MAX, totals })
+    let item = |number| peer::OfferItem {
+        name: RelPath::parse(&format!("listed {number}")).unwrap(),
+        folder: false,
+        size: 0,
+    };
+    PeerMessage::Offer(Offer { items: (0..Offer::MAX_ITEMS).map(item).collect(), more: u32::MAX, totals })
 }
 
 /// A receiver with a disk that holds anything, at the mercy of a script.
@@ -174,7 +179,9 @@ impl Victim {
     fn begin(&mut self, entries: &[Entry]) {
         self.hear(&offer());
         self.yes();
-        self.announce(0, entries);
+        if !entries.is_empty() {
+            self.announce(0, entries);
+        }
     }
 
     fn block(&mut self, entry: u32, offset: u64, payload: &[u8]) {
