@@ -158,7 +158,15 @@ impl Exchange {
                     Ok(Incoming::Relay(Relay::Bye { path: PathKind::Failed })) => {
                         return Err(ConnectError::PeerLeft);
                     }
-                    Ok(Incoming::Relay(Relay::Bye { .. }) | Incoming::Gone) | Err(_) => room_open = false,
+                    Ok(Incoming::Relay(Relay::Bye { .. }) | Incoming::Gone) | Err(_)
+                        if attempt.remote_described =>
+                    {
+                        room_open = false;
+                    }
+                    Ok(Incoming::Relay(Relay::Bye { .. }) | Incoming::Gone) => {
+                        return Err(ConnectError::PeerLeft);
+                    }
+                    Err(error) => return Err(error.into()),
                     Ok(Incoming::Relay(relay)) => attempt.take(sealed.open(&relay)?).await?,
                     Ok(Incoming::Peer { .. }) => return Err(ConnectError::Unexpected("a second peer")),
                 },
