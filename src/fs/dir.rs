@@ -13,7 +13,8 @@ const FOLDER_MODE: u32 = 0o777;
 
 /// A root, and the folder below it that was asked for last.
 ///
-/// Lives for one batch: a longer life would go on writing into a folder that was moved away.
+/// Where it writes, it lives for one batch: a longer life would go on writing into a folder that was
+/// moved away.
 #[derive(Debug)]
 pub(crate) struct Cursor {
     root: Arc<Folder>,
@@ -73,7 +74,8 @@ impl Cursor {
         let Some(path) = path else {
             return Ok(&self.root);
         };
-        if self.found.is_none() || self.path != path {
+        // A failure is not remembered: the next try may find more free descriptors, or the folder.
+        if !matches!(self.found, Some(Ok(_))) || self.path != path {
             let mut parts = path.split('/');
             let first = parts.next().unwrap_or_default();
             let found = open(&self.root, first)

@@ -1,6 +1,6 @@
 //! What is received: into the stage chunk by chunk, and from there to its name when it is whole.
 //!
-//! A [`Sink`] is used from two threads: one writes chunks and checkpoints, the other plans and
+//! A [`Sink`] is used from two threads: one plans and writes chunks, the other checkpoints and
 //! commits. Nothing appears in the receive folder but by [`Sink::commit`], and the stage only on
 //! first need, so a declined offer leaves no trace.
 

@@ -4,6 +4,8 @@
 //! Invariants: every frame is checked against what was announced and allowed, so a hostile sender costs
 //! at most the window, [`MAX_OUTSTANDING_ENTRIES`] entries and [`MAX_LOOSE_HASHES`] hashes of memory;
 //! entries are settled once; folders and links are made after all that comes before them.
+//!
+//! [`MAX_OUTSTANDING_ENTRIES`]: crate::wire::MAX_OUTSTANDING_ENTRIES
 
 mod consent;
 mod frames;

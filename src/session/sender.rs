@@ -4,6 +4,8 @@
 //! Invariants: at most [`MAX_OUTSTANDING_ENTRIES`] entries are announced and unsettled; at most the
 //! receiver's window of bytes is read and unacknowledged; an entry is settled once, and as kept only
 //! after its proof went out and with the sender's own digest.
+//!
+//! [`MAX_OUTSTANDING_ENTRIES`]: crate::wire::MAX_OUTSTANDING_ENTRIES
 
 mod announcing;
 mod jobs;

@@ -135,8 +135,10 @@ impl Meter {
             _ => format!("{}  ", self.files()),
         };
         let room = columns.saturating_sub(text::width(&files));
+        let all_moved = self.totals.complete && self.moved > 0 && self.moved >= self.bytes_to_move();
         let doing = match self.phase {
             Phase::Finishing => "checking and saving…".into(),
+            Phase::Moving if all_moved => "checking and saving…".into(),
             // Escapes are longer than what they stand for: sanitise before measuring.
             Phase::Waiting | Phase::Moving => text::sanitise(&self.current),
         };

@@ -116,11 +116,15 @@ pub(crate) fn finished(summary: &Summary, elapsed: Duration, role: Role) -> (Lin
         (summary.source_failed, "not sent: could not be read"),
         (summary.unsent, "not sent: could not be read, or cannot travel"),
     ];
-    let warnings = problems
+    let mut warnings: Vec<Line> = problems
         .into_iter()
         .filter(|(number, _)| *number > 0)
         .map(|(number, what)| Line::warning(format_args!("{} {what}", text::counted(number, "item"))))
         .collect();
+    if summary.exists > 0 && role == Role::Recv {
+        let hint = "hint: `--skip`, `--rename` or `--overwrite` say what to do about names that are taken";
+        warnings.push(Line::plain(hint));
+    }
     (done, warnings)
 }
 

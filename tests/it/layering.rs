@@ -13,7 +13,7 @@ const LAW: &[(&str, &[&str])] = &[
     ("crypto", &[]),
     ("code", &["wire"]),
     ("session", &["wire", "crypto"]),
-    ("fs", &["wire", "crypto"]),
+    ("fs", &["wire"]),
     ("transport", &["wire"]),
     ("signaling", &["wire"]),
     ("lan", &["wire"]),
