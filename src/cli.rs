@@ -174,7 +174,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         result = command => result,
         () = interrupts.insisted() => {
             reporter.clear();
-            return ExitCode::Interrupted;
+            return ExitCode::of_signal(interrupts.seen());
         }
     };
     match result {

@@ -147,8 +147,8 @@ impl Exchange {
             tokio::select! {
                 event = attempt.lane.next_event() => match event {
                     LaneEvent::Candidate(candidate) if room_open => {
-                        let sent = self.send_sealed(sealed, &SealedMessage::Candidate { candidate }).await;
-                        room_open = sent.is_ok();
+                        // If the room is gone, `recv` says so, and what it means.
+                        self.send_sealed(sealed, &SealedMessage::Candidate { candidate }).await.ok();
                     }
                     LaneEvent::Candidate(_) | LaneEvent::Gathered => (),
                     LaneEvent::Open => return Ok(()),

@@ -164,19 +164,6 @@ impl Schedule {
         }
     }
 
-    /// The receiver's final word over `settled`, the SHA-256 of all settled entries in order.
-    pub fn complete(&self, settled: &Hash) -> Mac {
-        self.key::<Complete>().mac(settled)
-    }
-
-    /// Checks the receiver's final word against the sender's own account.
-    ///
-    /// # Errors
-    /// [`Forged`]: the two sides do not agree on what arrived.
-    pub fn verify_complete(&self, settled: &Hash, tag: &Mac) -> Result<(), Forged> {
-        self.key::<Complete>().verify(settled, tag)
-    }
-
     /// Both ends of the sealed relay as `role` holds them: what it says, and what it hears.
     ///
     /// Call it once: a second pair would start at sequence number 0 again, under the same keys.
@@ -263,7 +250,7 @@ mod tests {
         let ta = resumed.confirm_receiver();
         for (name, made) in [
             ("complete_key", schedule.key::<Complete>().expose()),
-            ("complete", &schedule.complete(&[3; 32])),
+            ("complete", &schedule.key::<Complete>().mac(&[3; 32])),
             ("host_key", schedule.key::<Host>().expose()),
             ("resumed_th", resumed.transcript()),
             ("resumed_Ta", &ta),
@@ -283,7 +270,8 @@ mod tests {
         for role in [Role::Receiver, Role::Sender] {
             assert_eq!(schedule.verify_bind(role, &PRINTS, &schedule.bind(role, &PRINTS)), Ok(()));
         }
-        assert_eq!(schedule.verify_complete(&[3; 32], &schedule.complete(&[3; 32])), Ok(()));
+        let complete = schedule.key::<Complete>();
+        assert_eq!(complete.verify(&[3; 32], &complete.mac(&[3; 32])), Ok(()));
     }
 
     #[test]
@@ -299,7 +287,8 @@ mod tests {
         assert_eq!(schedule.verify_bind(Role::Receiver, &PRINTS, &bind), Err(Forged));
         let swapped = Fingerprints { sender: PRINTS.receiver, receiver: PRINTS.sender };
         assert_eq!(schedule.verify_bind(Role::Sender, &swapped, &bind), Err(Forged));
-        assert_eq!(schedule.verify_complete(&[4; 32], &schedule.complete(&[3; 32])), Err(Forged));
+        let complete = schedule.key::<Complete>();
+        assert_eq!(complete.verify(&[4; 32], &complete.mac(&[3; 32])), Err(Forged));
     }
 
     #[test]

@@ -56,6 +56,14 @@ impl ExitCode {
         (Self::Terminated, "terminated (SIGTERM)"),
     ];
 
+    /// The code of a process that a signal ended.
+    pub fn of_signal(interrupt: Option<Interrupt>) -> Self {
+        match interrupt {
+            Some(Interrupt::Terminated) => Self::Terminated,
+            Some(Interrupt::Interrupted) | None => Self::Interrupted,
+        }
+    }
+
     /// Its number.
     pub fn number(self) -> u8 {
         self as u8
@@ -106,8 +114,7 @@ impl Error {
             Self::Server { .. } => ExitCode::Lost,
             Self::Join(error) | Self::Meeting(error) | Self::CodesBurnt(error) => connect_exit_code(error),
             Self::Session { failure, .. } => session_exit_code(failure),
-            Self::Interrupted { interrupt: Interrupt::Interrupted, .. } => ExitCode::Interrupted,
-            Self::Interrupted { interrupt: Interrupt::Terminated, .. } => ExitCode::Terminated,
+            Self::Interrupted { interrupt, .. } => ExitCode::of_signal(Some(*interrupt)),
         }
     }
 }

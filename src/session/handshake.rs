@@ -174,6 +174,7 @@ impl Confirming {
 #[cfg(test)]
 mod tests {
     use crate::crypto::Role;
+    use crate::crypto::keys::Complete;
     use crate::session::handshake::{Abilities, Confirming, Context, HandshakeError, start};
     use crate::wire::signaling::{Hex, Nameplate, Relay};
 
@@ -205,7 +206,7 @@ mod tests {
         let (r, end) = r.handle(&tb.unwrap()).unwrap();
         assert_eq!(end, None);
         assert_eq!(r.transcript(), s.transcript());
-        assert_eq!(r.complete(&[0; 32]), s.complete(&[0; 32]));
+        assert_eq!(r.key::<Complete>().expose(), s.key::<Complete>().expose());
     }
 
     #[test]
