@@ -4,9 +4,12 @@
 //! source ─► walk ──┐                 os: system calls, one component each, no link followed
 //!    └────► dir ───┼─► os            dir: the way to a folder below a root
 //! sink ──► commit ─┤                 walk: a tree as entries; source: their bytes, and whether they changed
-//!   └────► stage ──┘                 stage: where unfinished bytes live; journal: what of them is durable
-//!            └───► journal           commit: from the stage to the final name
+//!   ├────► stage ──┤                 stage: where unfinished bytes live; journal: whose they are, what is durable
+//!   └─► earlier ───┴─► journal       earlier: stages of earlier sessions, to go on with
+//!                                    finish, commit: from the stage to the final name
 //! ```
+//!
+//! Beside them: `leftover` tells of stages and removes them, `space` counts bytes.
 //!
 //! Invariants: under its final name a file is absent, untouched or whole; nothing is replaced unless
 //! the person asked ([`OnConflict::Overwrite`]); no path from a peer is resolved by the kernel in one
@@ -16,20 +19,28 @@
 //! All calls block. Nothing here knows of networks, tasks or clocks.
 
 mod commit;
+mod conflict;
 #[cfg(test)]
 mod conflict_tests;
 mod dir;
+mod earlier;
 mod facts;
+mod finish;
 mod hash;
 pub mod host;
 pub mod journal;
+#[cfg(test)]
+mod journal_tests;
+mod leftover;
 mod os;
+mod plan;
 mod sink;
 #[cfg(test)]
 mod sink_tests;
 mod source;
 #[cfg(test)]
 mod source_tests;
+mod space;
 mod stage;
 mod walk;
 
@@ -39,8 +50,12 @@ use crate::fs::os::{Kind, OsError};
 use crate::wire::path::{NameError, RelPath};
 
 pub use crate::fs::commit::{Commit, Committed};
-pub use crate::fs::sink::{OnConflict, Sink};
+pub use crate::fs::conflict::OnConflict;
+pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};
+pub use crate::fs::plan::{Otherwise, Plan};
+pub use crate::fs::sink::{Sink, SinkOptions, Stages, WrittenChunk};
 pub use crate::fs::source::{Batch, ChunkRead, Source, Survey};
+pub use crate::fs::space::{bytes_here, free_bytes};
 pub use crate::fs::walk::{SkipReason, Skipped};
 
 /// Why nothing more can be written. It ends the session; what has its name stays.

@@ -8,11 +8,10 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::drive::{Hands, Worker};
-use crate::fs::journal::JournaledChunk;
-use crate::fs::{Commit, DiskFault, OnConflict, Sink};
-use crate::session::receiver::{self, Done, Job, WrittenChunk};
+use crate::fs::{Commit, DiskFault, OnConflict, Otherwise, Plan, Sink, SinkOptions, Stages, WrittenChunk};
+use crate::session::receiver::{self, Done, Job};
 use crate::wire::path::RelPath;
-use crate::wire::peer::{AbortReason, EntryKind, Mtime};
+use crate::wire::peer::{AbortReason, Outcome};
 
 /// What only the hands know when a session has ended.
 #[derive(Debug, Default)]
@@ -44,7 +43,12 @@ impl LazySink {
         let open = || {
             let mut id = [0; 8];
             getrandom::fill(&mut id).expect("the operating system gives random bytes");
-            Sink::open(&self.folder, id, self.on_conflict)
+            let options = SinkOptions {
+                on_conflict: self.on_conflict,
+                stages: Stages::Fresh,
+                ..SinkOptions::default()
+            };
+            Sink::open(&self.folder, id, options)
         };
         self.sink.get_or_init(open).as_ref().map_err(Clone::clone)
     }
@@ -58,7 +62,7 @@ impl LazySink {
 }
 
 fn clear_up(sink: &Sink) {
-    if let Err(fault) = sink.remove_stage() {
+    if let Err(fault) = sink.finish() {
         log::warn!("a folder `.p2pcp-…` is left behind, which can be deleted: {fault}");
     }
 }
@@ -105,14 +109,18 @@ fn perform(sink: &LazySink, job: Job, answers: &UnboundedSender<Answer>) {
 fn attempt(sink: &Sink, job: Job, answers: &UnboundedSender<Answer>) -> Result<Option<Done>, DiskFault> {
     match job {
         Job::Plan { first, entries } => {
-            sink.plan(&entries).map(|outcomes| Some(Done::Planned { first, outcomes }))
+            let plans = sink.plan(first, &entries)?;
+            let outcomes = (first..).zip(plans).map(|(entry, plan)| unresumed(sink, entry, plan));
+            Ok(Some(Done::Planned { first, outcomes: outcomes.collect::<Result<_, _>>()? }))
         }
         Job::Write { entry, index, parts } => {
             let written = sink.write_chunk(entry, index, &parts);
             written.map(|hash| Some(Done::Wrote { entry, index, hash }))
         }
         Job::Checkpoint(chunks) => {
-            let chunks: Vec<_> = chunks.into_iter().filter_map(journaled).collect();
+            let written =
+                |it: receiver::WrittenChunk| WrittenChunk { entry: it.entry, index: it.index, hash: it.hash };
+            let chunks: Vec<_> = chunks.into_iter().map(written).collect();
             sink.checkpoint(&chunks).map(|()| Some(Done::Checkpointed))
         }
         Job::Commit(batch) => commit(sink, batch, answers).map(Some),
@@ -145,10 +153,15 @@ fn commit(
     Ok(Done::Committed(outcomes))
 }
 
-fn journaled(chunk: WrittenChunk) -> Option<JournaledChunk> {
-    let EntryKind::File { size, mtime, .. } = chunk.item.kind else { return None };
-    let (path, mtime): (RelPath, Mtime) = (chunk.item.path, mtime);
-    Some(JournaledChunk { entry: chunk.entry, path, size, mtime, index: chunk.index, hash: chunk.hash })
+/// Takes nothing up that is here already.
+fn unresumed(sink: &Sink, entry: u32, plan: Plan) -> Result<Option<Outcome>, DiskFault> {
+    match plan {
+        Plan::All => Ok(None),
+        Plan::Here { otherwise: Otherwise::Settle(outcome), .. } | Plan::Settled(outcome) => {
+            Ok(Some(outcome))
+        }
+        Plan::Here { .. } => sink.restart(entry).map(|()| None),
+    }
 }
 
 /// What the peer hears of a fault: its kind, never a path.

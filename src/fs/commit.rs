@@ -9,10 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::fs::DiskFault;
+use crate::fs::conflict::OnConflict;
 use crate::fs::dir::Cursor;
-use crate::fs::os::{self, FileId, Folder, Kind, OsError, SYNCS_FILE_SYSTEMS};
-use crate::fs::sink::OnConflict;
-use crate::fs::stage::{FEW, Stage, tolerate};
+use crate::fs::finish::tolerate;
+use crate::fs::os::{self, FileId, Folder, Kind, OsError, SYNCS_FILE_SYSTEMS, Stat};
+use crate::fs::plan::{Place, Staged};
+use crate::fs::stage::{FEW, Stage};
 use crate::wire::path::{LinkTarget, MAX_NAME_BYTES, MAX_PATH_BYTES, RelPath};
 use crate::wire::peer::{Entry, EntryKind, Hash, Mtime, Outcome};
 
@@ -112,7 +114,6 @@ impl Touched {
 /// Gives names to one batch.
 pub(crate) struct Committer<'a> {
     path: &'a Path,
-    stage: Option<&'a Stage>,
     on_conflict: OnConflict,
     made: &'a mut MadeFolders,
     cursor: Cursor,
@@ -120,38 +121,42 @@ pub(crate) struct Committer<'a> {
 }
 
 impl<'a> Committer<'a> {
-    /// A committer into the receive folder `root` at `path`; batches with files need the stage.
+    /// A committer into the receive folder `root` at `path`.
     pub fn new(
         root: Arc<Folder>,
         path: &'a Path,
-        stage: Option<&'a Stage>,
         on_conflict: OnConflict,
         made: &'a mut MadeFolders,
     ) -> Self {
-        Self { path, stage, on_conflict, made, cursor: Cursor::new(root), touched: Touched::default() }
+        Self { path, on_conflict, made, cursor: Cursor::new(root), touched: Touched::default() }
     }
 
-    /// Commits a batch whose files are finished, in order.
-    pub fn commit(mut self, batch: &[Commit]) -> Result<Vec<Committed>, DiskFault> {
-        let outcomes = batch.iter().map(|commit| self.commit_one(commit)).collect::<Result<_, _>>()?;
+    /// Commits a batch whose files are finished, in order. `places` says where the files are.
+    pub fn commit(mut self, batch: &[Commit], places: &[Place]) -> Result<Vec<Committed>, DiskFault> {
+        let outcomes = batch.iter().zip(places).map(|(commit, place)| self.commit_one(commit, place));
+        let outcomes = outcomes.collect::<Result<_, _>>()?;
         self.touched.sync().map_err(|error| DiskFault::new(error, self.path))?;
         Ok(outcomes)
     }
 
-    fn commit_one(&mut self, commit: &Commit) -> Result<Committed, DiskFault> {
+    fn commit_one(&mut self, commit: &Commit, place: &Place) -> Result<Committed, DiskFault> {
         let path = &commit.item.path;
-        let done = match &commit.item.kind {
-            EntryKind::File { .. } => self.place_file(commit.entry, path),
-            EntryKind::Folder { mtime } => self.finish_folder(path, *mtime).map(|()| None),
-            EntryKind::Link { target } => self.make_link(path, target),
+        let done = match (&commit.item.kind, place) {
+            (EntryKind::File { .. }, Place::Staged(staged)) => self.place_file(staged, path),
+            (EntryKind::File { .. }, Place::Named(stat)) => self.keep_file(stat, path).map(|()| None),
+            (EntryKind::File { .. }, Place::Nowhere) => {
+                return Err(DiskFault::Damaged { path: self.path.join(path.as_str()) });
+            }
+            (EntryKind::Folder { mtime }, _) => self.finish_folder(path, *mtime).map(|()| None),
+            (EntryKind::Link { target }, _) => self.make_link(path, target),
         };
         let (outcome, renamed) = match done {
             Ok(renamed) => (Outcome::Kept { digest: commit.digest }, renamed),
             Err(error) => {
                 let fault = || DiskFault::new(error, self.path.join(path.as_str()));
                 let outcome = self.on_conflict.settle(error).ok_or_else(fault)?;
-                if let Some(stage) = self.stage {
-                    stage.discard(commit.entry);
+                if let Place::Staged(Staged { stage, file }) = place {
+                    stage.discard(*file);
                 }
                 (outcome, None)
             }
@@ -159,21 +164,40 @@ impl<'a> Committer<'a> {
         Ok(Committed { outcome, renamed })
     }
 
-    fn place_file(&mut self, entry: u32, path: &RelPath) -> os::Result<Option<RelPath>> {
-        let stage = self.stage.expect("a batch with files has a stage");
-        let staged = Stage::file_name(entry);
+    fn place_file(&mut self, staged: &Staged, path: &RelPath) -> os::Result<Option<RelPath>> {
+        let stage = &staged.stage;
+        let file = Stage::file_name(staged.file);
         let overwrite = self.on_conflict == OnConflict::Overwrite;
         self.give_name(path, |folder, name| match overwrite {
-            true => stage.data().move_over(&staged, folder, name),
-            false => stage.data().move_new(&staged, folder, name, stage.placing()),
+            true => stage.data().move_over(&file, folder, name),
+            false => stage.data().move_new(&file, folder, name, stage.placing()),
         })
     }
 
+    /// Keeps a file that was under its name already, if it is still as it was when it was compared.
+    fn keep_file(&mut self, compared: &Stat, path: &RelPath) -> os::Result<()> {
+        const CHANGED: OsError = OsError { kind: Kind::Exists, code: 0 };
+        let (parent, name) = path.split();
+        let found = self.cursor.find(parent).and_then(|folder| Ok((folder.open_file(name)?, folder)));
+        let Ok((file, folder)) = found else { return Err(CHANGED) };
+        if os::stat(&file)? != *compared {
+            return Err(CHANGED);
+        }
+        os::sync(&file)?;
+        self.touched.add(parent, folder)
+    }
+
     fn make_link(&mut self, path: &RelPath, target: &LinkTarget) -> os::Result<Option<RelPath>> {
+        let skip = self.on_conflict == OnConflict::Skip;
         self.give_name(path, |folder, name| {
             // Links come after the entry of their folder, whose time they must not change.
             let mtime = os::stat(folder)?.mtime;
-            folder.make_link(target.as_str(), name)?;
+            match folder.make_link(target.as_str(), name) {
+                Err(OsError { kind: Kind::Exists, .. }) if !skip && points_to(folder, name, target) => {
+                    return Ok(());
+                }
+                made => made?,
+            }
             tolerate(os::set_mtime(folder, mtime))
         })
     }
@@ -222,6 +246,11 @@ impl<'a> Committer<'a> {
         touched.add(parent, folder)?;
         Ok(renamed)
     }
+}
+
+/// Whether this is a link with this target.
+pub(crate) fn points_to(folder: &Folder, name: &str, target: &LinkTarget) -> bool {
+    folder.read_link(name).is_ok_and(|it| it == target.as_str())
 }
 
 /// `name.ext` as `name (1).ext`, cut to what a name may be long.

@@ -57,7 +57,7 @@ fn nothing_that_is_there_is_replaced_unless_asked() {
             assert_eq!(fs::read_link(at("dangling")).unwrap(), Path::new("nowhere"));
         }
         assert!(at("folder").is_dir());
-        sink.remove_stage().unwrap();
+        sink.finish().unwrap();
     }
 }
 

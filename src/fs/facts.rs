@@ -80,8 +80,25 @@ pub(crate) struct Stat {
     pub size: u64,
     /// When its content last changed.
     pub mtime: Mtime,
+    /// When anything of it last changed; unlike `mtime` nobody can set it.
+    pub ctime: Mtime,
     /// Permission bits, `0o7777`.
     pub mode: u32,
+    /// The number of the user that it belongs to.
+    pub owner: u32,
+    /// How many names it has; 0 for an open file whose last name is gone.
+    pub links: u64,
+}
+
+/// The answer to an attempt to lock a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// It is locked for as long as the handle is open.
+    Taken,
+    /// Another handle holds the lock.
+    Busy,
+    /// This file system has no locks for folders.
+    Unsupported,
 }
 
 /// How a file is given a name that nothing else may have.
@@ -93,4 +110,13 @@ pub(crate) enum Placing {
     Link,
     /// Not at all on this file system.
     Impossible,
+}
+
+/// Whether a lock that another holds is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// It is [`Lock::Busy`] at once.
+    No,
+    /// Until it is free.
+    Yes,
 }

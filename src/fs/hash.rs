@@ -1,8 +1,13 @@
-//! SHA-256 over bytes that arrive in parts.
+//! SHA-256 over bytes that arrive in parts, or lie in a file.
 
 use sha2::{Digest, Sha256};
 
+use crate::fs::os::File;
 use crate::wire::peer::Hash;
+use crate::wire::{CHUNK_BYTES, chunk_length};
+
+/// Bytes that are read at once to be hashed: they stay in the processor's cache.
+const HASHED_BYTES: usize = 64 << 10;
 
 /// A running hash of one chunk.
 #[derive(Default)]
@@ -23,6 +28,27 @@ impl ChunkHasher {
 /// The hash of `bytes`.
 pub(crate) fn hash(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
+}
+
+/// The hash of chunk `index` of an entry of `size` bytes, if all of it is in `file` and can be read.
+pub(crate) fn hash_chunk(file: &File, size: u64, index: u32) -> Option<Hash> {
+    let start = u64::from(index) * u64::from(CHUNK_BYTES);
+    let end = start + chunk_length(size, index);
+    let mut hasher = ChunkHasher::default();
+    let mut buffer = vec![0; HASHED_BYTES];
+    for offset in (start..end).step_by(HASHED_BYTES) {
+        let part = buffer
+            .get_mut(..usize::try_from(end - offset).map_or(HASHED_BYTES, |it| it.min(HASHED_BYTES)))?;
+        match file.read_at(part, offset) {
+            Ok(read) if read == part.len() => hasher.update(part),
+            Ok(_) => return None,
+            Err(error) => {
+                log::warn!("what is here of chunk {index} cannot be read: error {}", error.code);
+                return None;
+            }
+        }
+    }
+    (end > start).then(|| hasher.finish())
 }
 
 #[cfg(test)]

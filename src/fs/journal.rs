@@ -1,4 +1,5 @@
-//! The record of which chunks are durable in a stage, so that a later session can take them up.
+//! The record of what a stage holds and which chunks of it are durable, so that a later session can
+//! take them up.
 //!
 //! ```text
 //! +----------------+---------------------+-----------------------------+
@@ -7,18 +8,23 @@
 //! +----------------+---------------------+-----------------------------+
 //! ```
 //!
-//! A record is written only after its bytes are durable. Reading stops at the first record that is
-//! torn or damaged, and believes no length; what it yields is still only a claim, which a resuming
-//! session hashes again. Records are read one at a time: a file of 1 TiB has a million of them.
+//! A file's record says to which entry a staged file belongs, and comes, unsynced, when the file is
+//! made; so a process that is killed at once loses nothing. A chunk's record is written only after its
+//! bytes are durable, and is synced with all before it. It takes 56 bytes for each MiB: 0.006 %.
+//! Reading stops at the first record that is torn or damaged, and believes no length; what it yields
+//! is still only a claim, which a resuming session hashes again. Records are read one at a time: a
+//! file of 1 TiB has a million of them.
 
+use std::collections::HashMap;
 use std::io::{BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::fs::DiskFault;
 use crate::fs::hash::hash;
-use crate::fs::os::{self, File, Folder};
+use crate::fs::os::{self, File, Folder, Form, Kind, OsError};
 use crate::wire::path::{MAX_PATH_BYTES, RelPath};
 use crate::wire::peer::{Hash, Mtime};
 
@@ -26,43 +32,71 @@ use crate::wire::peer::{Hash, Mtime};
 pub(crate) const FILE_NAME: &str = "journal";
 
 /// Number of this layout; a journal of another one is not read.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 
 /// Largest body in bytes: a longest path and the fixed fields.
-const MAX_BODY_BYTES: usize = MAX_PATH_BYTES + 128;
+pub(crate) const MAX_BODY_BYTES: usize = MAX_PATH_BYTES + 128;
 
 /// Bytes of the hash that end each record.
 const SUM_BYTES: usize = 8;
 
-/// A chunk that is durable in the stage.
+/// Records that are read of one journal: enough for 16 TiB of chunks.
+const MAX_RECORDS: u32 = 1 << 24;
+
+/// Files that are believed of one journal.
+pub(crate) const MAX_FILES: usize = 1 << 16;
+
+/// To which entry a staged file belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JournaledChunk {
-    /// Number of its entry, which names its file in the stage.
-    pub entry: u32,
+pub struct JournaledFile {
+    /// Names the file in its stage.
+    pub id: u32,
     /// The entry's path.
     pub path: RelPath,
     /// The entry's size in bytes.
     pub size: u64,
     /// The entry's modification time.
     pub mtime: Mtime,
+}
+
+/// A chunk that is durable in the stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournaledChunk {
+    /// The file it lies in.
+    pub file: Arc<JournaledFile>,
     /// Which chunk: its offset in [`crate::wire::CHUNK_BYTES`].
     pub index: u32,
     /// SHA-256 of its bytes.
     pub hash: Hash,
 }
 
+/// A chunk's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChunkRecord {
+    /// [`JournaledFile::id`].
+    pub file: u32,
+    /// As in [`JournaledChunk`].
+    pub index: u32,
+    /// As in [`JournaledChunk`].
+    pub hash: Hash,
+}
+
 /// What a body holds. New kinds go last.
-#[derive(Debug, Serialize, Deserialize)]
-enum Record {
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Record {
+    /// First, and only there.
     Header { format: u16 },
-    Chunk(JournaledChunk),
+    /// A later one of the same number takes the place of an earlier one.
+    File(JournaledFile),
+    /// Of a file that has a record before it.
+    Chunk(ChunkRecord),
 }
 
 fn layout() -> impl bincode::config::Config {
     bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<MAX_BODY_BYTES>()
 }
 
-fn append_record(bytes: &mut Vec<u8>, record: &Record) {
+pub(crate) fn append_record(bytes: &mut Vec<u8>, record: &Record) {
     let body = bincode::serde::encode_to_vec(record, layout()).expect("records always encode");
     let length = u32::try_from(body.len()).expect("a body is a few kilobytes");
     bytes.extend(length.to_le_bytes());
@@ -78,53 +112,81 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of a stage, making it when missing; a damaged tail is cut off.
+    /// Makes the journal of a new stage.
+    pub fn create(stage: &Folder) -> os::Result<Self> {
+        let mut journal = Self { file: stage.create_file(FILE_NAME)?, end: 0 };
+        journal.append(&[Record::Header { format: FORMAT }])?;
+        Ok(journal)
+    }
+
+    /// Opens the journal of an earlier stage to write on; a damaged tail is cut off.
     pub fn open(stage: &Folder) -> os::Result<Self> {
-        let mut records = Records::new(stage.create_file(FILE_NAME)?);
+        let file = stage.open_to_write(FILE_NAME)?;
+        check_ordinary(&file)?;
+        let mut records = Records::new(file);
         records.by_ref().for_each(drop);
-        let (file, end) = records.into_end();
+        let (file, end) = records.into_end()?;
+        file.truncate(end)?;
         let mut journal = Self { file, end };
-        journal.file.truncate(end)?;
         if end == 0 {
-            let mut header = Vec::new();
-            append_record(&mut header, &Record::Header { format: FORMAT });
-            journal.write(&header)?;
+            journal.append(&[Record::Header { format: FORMAT }])?;
         }
         Ok(journal)
     }
 
-    /// Adds one record for each chunk and makes them durable.
-    pub fn append(&mut self, chunks: &[JournaledChunk]) -> os::Result<()> {
+    /// Adds records. After a failure the next ones start at the same place.
+    pub fn append(&mut self, records: &[Record]) -> os::Result<()> {
         let mut bytes = Vec::new();
-        for chunk in chunks {
-            append_record(&mut bytes, &Record::Chunk(chunk.clone()));
+        for record in records {
+            append_record(&mut bytes, record);
         }
-        self.write(&bytes)?;
-        self.file.sync_data()
-    }
-
-    /// After a failed write the next one starts at the same place.
-    fn write(&mut self, bytes: &[u8]) -> os::Result<()> {
-        self.file.write_at(bytes, self.end)?;
+        self.file.write_at(&bytes, self.end)?;
         self.end += bytes.len() as u64;
         Ok(())
     }
+
+    /// Makes all that was added durable.
+    pub fn sync(&self) -> os::Result<()> {
+        self.file.sync_data()
+    }
 }
 
-/// Opens the journal in the stage at `stage` for reading.
+/// What is no regular file with one name is not ours, and writing to it would change something else.
+pub(crate) fn check_ordinary(file: &File) -> os::Result<u64> {
+    let stat = os::stat(file)?;
+    match stat.form == Form::File && stat.links == 1 && stat.owner == os::user() {
+        true => Ok(stat.size),
+        false => Err(OsError { kind: Kind::NotAFolder, code: 0 }),
+    }
+}
+
+/// Opens the journal in the stage at `stage` and reads its chunks, oldest first.
 ///
 /// # Errors
-/// When it cannot be opened. A damaged or foreign one has no records.
-pub fn load(stage: &Path) -> Result<Records, DiskFault> {
+/// When it cannot be opened. A damaged or foreign one has no chunks.
+pub fn load(stage: &Path) -> Result<impl Iterator<Item = JournaledChunk>, DiskFault> {
     let path = stage.join(FILE_NAME);
-    File::open(&path).map(Records::new).map_err(|error| DiskFault::new(error, path))
+    let file = File::open(&path).map_err(|error| DiskFault::new(error, path))?;
+    let mut files = HashMap::new();
+    Ok(Records::new(file).filter_map(move |record| match record {
+        Record::File(file) if files.len() < MAX_FILES => {
+            files.insert(file.id, Arc::new(file));
+            None
+        }
+        Record::Chunk(chunk) => {
+            let file = Arc::clone(files.get(&chunk.file)?);
+            Some(JournaledChunk { file, index: chunk.index, hash: chunk.hash })
+        }
+        Record::File(_) | Record::Header { .. } => None,
+    }))
 }
 
-/// The chunks of a journal, oldest first.
+/// The records of a journal after its header, oldest first.
 #[derive(Debug)]
-pub struct Records {
+pub(crate) struct Records {
     reader: BufReader<Reading>,
     good_bytes: u64,
+    read: u32,
     torn: bool,
 }
 
@@ -133,24 +195,58 @@ pub struct Records {
 struct Reading {
     file: File,
     offset: u64,
+    failed: Option<OsError>,
 }
 
 impl Read for Reading {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.file.read_at(buffer, self.offset);
-        let count = read.map_err(|error| std::io::Error::from_raw_os_error(error.code))?;
+        let count = read.map_err(|error| {
+            self.failed = Some(error);
+            std::io::Error::from_raw_os_error(error.code)
+        })?;
         self.offset += count as u64;
         Ok(count)
     }
 }
 
+/// What the start of a journal says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// It can be read.
+    Ours,
+    /// Another version of p2pcp wrote it.
+    Foreign,
+    /// Its first record is torn, damaged or none.
+    Damaged,
+}
+
 impl Records {
-    fn new(file: File) -> Self {
-        Self { reader: BufReader::new(Reading { file, offset: 0 }), good_bytes: 0, torn: false }
+    /// The records of an open journal.
+    pub fn new(file: File) -> Self {
+        let reader = BufReader::new(Reading { file, offset: 0, failed: None });
+        Self { reader, good_bytes: 0, read: 0, torn: false }
     }
 
-    fn into_end(self) -> (File, u64) {
-        (self.reader.into_inner().file, self.good_bytes)
+    /// Reads the header, if nothing was read so far.
+    pub fn head(&mut self) -> Head {
+        if self.good_bytes > 0 {
+            return Head::Ours;
+        }
+        let head = match self.read_record() {
+            Some(Record::Header { format: FORMAT }) => return Head::Ours,
+            Some(Record::Header { .. }) => Head::Foreign,
+            Some(Record::File(_) | Record::Chunk(_)) | None => Head::Damaged,
+        };
+        self.torn = true;
+        self.good_bytes = 0;
+        head
+    }
+
+    /// The journal, and where its last good record ends. What could not be read is not damaged.
+    fn into_end(self) -> os::Result<(File, u64)> {
+        let Reading { file, failed, .. } = self.reader.into_inner();
+        failed.map_or(Ok((file, self.good_bytes)), Err)
     }
 
     fn read_record(&mut self) -> Option<Record> {
@@ -174,105 +270,20 @@ impl Records {
 }
 
 impl Iterator for Records {
-    type Item = JournaledChunk;
+    type Item = Record;
 
-    fn next(&mut self) -> Option<JournaledChunk> {
-        while !self.torn {
-            let at_start = self.good_bytes == 0;
-            match self.read_record() {
-                Some(Record::Header { format: FORMAT }) if at_start => (),
-                Some(Record::Chunk(chunk)) if !at_start => return Some(chunk),
-                Some(Record::Header { .. } | Record::Chunk(_)) | None => self.torn = true,
-            }
+    fn next(&mut self) -> Option<Record> {
+        if self.torn || self.head() != Head::Ours {
+            return None;
         }
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use crate::fs::journal::{
-        FILE_NAME, Journal, JournaledChunk, MAX_BODY_BYTES, Record, append_record, load,
-    };
-    use crate::fs::os::Folder;
-    use crate::wire::path::RelPath;
-    use crate::wire::peer::Mtime;
-
-    fn chunk(index: u32) -> JournaledChunk {
-        JournaledChunk {
-            entry: 7,
-            path: RelPath::parse("photos/ü.jpg").unwrap(),
-            size: 5 << 20,
-            mtime: Mtime::new(-5, 999_999_999).unwrap(),
-            index,
-            hash: [index as u8; 32],
+        let before = self.good_bytes;
+        let record = self.read_record().filter(|record| !matches!(record, Record::Header { .. }));
+        self.read += 1;
+        if record.is_none() || self.read > MAX_RECORDS {
+            self.torn = true;
+            self.good_bytes = before;
+            return None;
         }
-    }
-
-    fn indices(stage: &Path) -> Vec<u32> {
-        load(stage).unwrap().map(|it| it.index).collect()
-    }
-
-    fn written(chunks: &[JournaledChunk]) -> (tempfile::TempDir, Vec<u8>) {
-        let stage = tempfile::tempdir().unwrap();
-        Journal::open(&Folder::open(stage.path()).unwrap()).unwrap().append(chunks).unwrap();
-        let bytes = std::fs::read(stage.path().join(FILE_NAME)).unwrap();
-        (stage, bytes)
-    }
-
-    #[test]
-    fn what_was_written_is_read_also_when_opened_again() {
-        let (stage, _) = written(&[chunk(0), chunk(1)]);
-        assert_eq!(load(stage.path()).unwrap().collect::<Vec<_>>(), [chunk(0), chunk(1)]);
-        let mut again = Journal::open(&Folder::open(stage.path()).unwrap()).unwrap();
-        again.append(&[chunk(2)]).unwrap();
-        assert_eq!(indices(stage.path()), [0, 1, 2]);
-    }
-
-    #[test]
-    fn a_tail_torn_at_any_byte_loses_only_its_own_record() {
-        let (stage, bytes) = written(&[chunk(0), chunk(1), chunk(2)]);
-        let file = stage.path().join(FILE_NAME);
-        let mut one = Vec::new();
-        append_record(&mut one, &Record::Chunk(chunk(0)));
-        let header = bytes.len() - 3 * one.len();
-        for cut in 0..bytes.len() {
-            std::fs::write(&file, &bytes[..cut]).unwrap();
-            let whole = cut.saturating_sub(header) / one.len();
-            assert_eq!(indices(stage.path()), (0..whole as u32).collect::<Vec<_>>(), "cut at {cut}");
-            let mut journal = Journal::open(&Folder::open(stage.path()).unwrap()).unwrap();
-            journal.append(&[chunk(9)]).unwrap();
-            assert_eq!(indices(stage.path()).last(), Some(&9), "cut at {cut}, then written on");
-            assert_eq!(indices(stage.path()).len(), whole + 1);
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_anywhere_ends_the_journal_there() {
-        let (stage, bytes) = written(&[chunk(0), chunk(1)]);
-        for at in 0..bytes.len() {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 0x10;
-            std::fs::write(stage.path().join(FILE_NAME), damaged).unwrap();
-            let read = load(stage.path()).unwrap().collect::<Vec<_>>();
-            assert!(read.len() < 2 && read.iter().all(|it| *it == chunk(0)), "flipped at {at}");
-        }
-    }
-
-    #[test]
-    fn lengths_are_not_believed_and_foreign_formats_not_read() {
-        let (stage, bytes) = written(&[]);
-        let file = stage.path().join(FILE_NAME);
-        for length in [u32::MAX, MAX_BODY_BYTES as u32 + 1, 0] {
-            std::fs::write(&file, [&bytes[..], &length.to_le_bytes(), &[0; 64]].concat()).unwrap();
-            assert!(indices(stage.path()).is_empty());
-        }
-        let mut foreign = Vec::new();
-        append_record(&mut foreign, &Record::Header { format: 2 });
-        append_record(&mut foreign, &Record::Chunk(chunk(0)));
-        std::fs::write(&file, foreign).unwrap();
-        assert!(indices(stage.path()).is_empty());
+        record
     }
 }

@@ -13,9 +13,9 @@ use std::path::Path;
 
 use crate::wire::peer::Mtime;
 
-pub(crate) use crate::fs::facts::{FileId, Form, Kind, OsError, Placing, Result, Stat};
+pub(crate) use crate::fs::facts::{FileId, Form, Kind, Lock, OsError, Placing, Result, Stat, Waiting};
 pub(crate) use crate::fs::os::calls::{FileCalls, FolderCalls, HandleCalls};
-pub(crate) use crate::fs::os::unix::{SYNCS_FILE_SYSTEMS, inspect_path, make_folder_path, real_path};
+pub(crate) use crate::fs::os::unix::{SYNCS_FILE_SYSTEMS, inspect_path, make_folder_path, real_path, user};
 
 /// An open folder or file.
 pub(crate) trait Handle {
@@ -89,6 +89,16 @@ impl Folder {
     /// Opens a file for reading and writing, making it with the ordinary mode if it is missing.
     pub fn create_file(&self, name: impl AsRef<OsStr>) -> Result<File> {
         self.0.create_file(name.as_ref()).map(File)
+    }
+
+    /// Opens a file that is there for reading and writing, with the care of [`Folder::open_file`].
+    pub fn open_to_write(&self, name: impl AsRef<OsStr>) -> Result<File> {
+        self.0.open_to_write(name.as_ref()).map(File)
+    }
+
+    /// Locks the folder (flock(2)) against all other handles, also of this process, while this one is open.
+    pub fn lock(&self, waiting: Waiting) -> Lock {
+        self.0.lock(waiting)
     }
 
     /// Says what `name` is, without following it.

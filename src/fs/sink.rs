@@ -1,9 +1,13 @@
 //! What is received: into the stage chunk by chunk, and from there to its name when it is whole.
 //!
-//! A [`Sink`] is used from two threads: one plans and writes chunks, the other checkpoints and
+//! A [`Sink`] is used from two threads: one plans, checks and writes chunks, the other checkpoints and
 //! commits. Nothing appears in the receive folder but by [`Sink::commit`], and the stage only on
-//! first need, so a declined offer leaves no trace.
+//! first need, so a declined offer leaves no trace. A sink that is dropped leaves its stage for a later
+//! session; only [`Sink::finish`] removes it.
 
+mod planning;
+
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,65 +15,53 @@ use bytes::Bytes;
 
 use crate::fs::DiskFault;
 use crate::fs::commit::{Commit, Committed, Committer, MadeFolders};
-use crate::fs::dir::Cursor;
-use crate::fs::journal::JournaledChunk;
-use crate::fs::os::{self, Folder, Form, Kind, OsError, Placing};
+use crate::fs::conflict::OnConflict;
+use crate::fs::earlier::Earlier;
+use crate::fs::finish::{Finishing, finish_files};
+use crate::fs::journal::{ChunkRecord, JournaledFile};
+use crate::fs::leftover::or_here;
+use crate::fs::os::{self, Folder, Kind, OsError, Placing};
+use crate::fs::plan::{Announced, Place, Staged, UnderWay};
 use crate::fs::stage::Stage;
-use crate::wire::peer::{Entry, EntryKind, Hash, Outcome};
+use crate::wire::peer::{EntryKind, Hash};
 
-/// What to do with a file whose name is taken. Folders are merged, and never replaced by anything.
+/// Whether the stages of earlier sessions are looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OnConflict {
-    /// What is there stays, and the transfer has failed for this entry.
+pub enum Stages {
+    /// What is in them is gone on with.
     #[default]
-    Refuse,
-    /// The new file takes the place of a file, link or the like, in one step.
-    Overwrite,
-    /// The new file or link is called `name (1).ext`.
-    Rename,
-    /// What is there stays, and that is fine.
-    Skip,
+    Resume,
+    /// They stay as they are.
+    Fresh,
 }
 
-impl OnConflict {
-    /// The outcome of an entry whose name is taken.
-    fn taken(self) -> Outcome {
-        match self {
-            Self::Skip => Outcome::Skipped,
-            Self::Refuse | Self::Overwrite | Self::Rename => Outcome::Exists,
-        }
-    }
+/// How a receive folder is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SinkOptions {
+    /// What happens when a name is taken.
+    pub on_conflict: OnConflict,
+    /// What happens with the stages of earlier sessions.
+    pub stages: Stages,
+    /// Whether a journal is kept. Without one nothing can be resumed and nothing is synced but files that
+    /// are whole: to measure what the journal costs.
+    pub journal: bool,
+}
 
-    /// The outcome that a failed call means for its entry, unless it ends everything.
-    pub(crate) fn settle(self, error: OsError) -> Option<Outcome> {
-        match error.kind {
-            Kind::Exists | Kind::IsFolder => Some(self.taken()),
-            // On the way there is a link or a file: never through it.
-            Kind::NotAFolder => Some(Outcome::Exists),
-            Kind::BadName | Kind::Unsupported => {
-                log::warn!("the file system refused an entry: error {}", error.code);
-                Some(Outcome::Refused)
-            }
-            Kind::Missing
-            | Kind::Denied
-            | Kind::Full
-            | Kind::Quota
-            | Kind::ReadOnly
-            | Kind::TooLarge
-            | Kind::Other => None,
-        }
+impl Default for SinkOptions {
+    fn default() -> Self {
+        Self { on_conflict: OnConflict::default(), stages: Stages::default(), journal: true }
     }
+}
 
-    /// The outcome of an entry where something of this form has its name; `None` is to go on.
-    fn meets(self, kind: &EntryKind, form: Form) -> Option<Outcome> {
-        match (kind, form, self) {
-            (EntryKind::Folder { .. }, Form::Folder, _) => None,
-            (EntryKind::Folder { .. }, _, _) => Some(Outcome::Exists),
-            (EntryKind::File { .. } | EntryKind::Link { .. }, _, Self::Rename) => None,
-            (EntryKind::File { .. }, form, Self::Overwrite) if form != Form::Folder => None,
-            (EntryKind::File { .. } | EntryKind::Link { .. }, _, _) => Some(self.taken()),
-        }
-    }
+/// A chunk that was written, to be made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenChunk {
+    /// Number of its entry.
+    pub entry: u32,
+    /// Which chunk: its offset in [`crate::wire::CHUNK_BYTES`].
+    pub index: u32,
+    /// SHA-256 of its bytes.
+    pub hash: Hash,
 }
 
 /// The receive folder.
@@ -78,8 +70,13 @@ pub struct Sink {
     path: PathBuf,
     root: Arc<Folder>,
     id: [u8; 8],
-    on_conflict: OnConflict,
+    options: SinkOptions,
+    /// The stage that this session made.
     stage: Mutex<Option<Arc<Stage>>>,
+    /// Looked for on first need.
+    earlier: Mutex<Option<Earlier>>,
+    /// Files that were planned and are neither committed nor discarded.
+    under_way: Mutex<HashMap<u32, UnderWay>>,
     made: Mutex<MadeFolders>,
 }
 
@@ -90,11 +87,23 @@ impl Sink {
     ///
     /// # Errors
     /// [`DiskFault`] when it is no folder or cannot be made.
-    pub fn open(folder: &Path, id: [u8; 8], on_conflict: OnConflict) -> Result<Self, DiskFault> {
-        let path = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let root = Arc::new(open_or_make(path)?);
-        let (stage, made) = (Mutex::default(), Mutex::default());
-        Ok(Self { path: path.to_owned(), root, id, on_conflict, stage, made })
+    pub fn open(folder: &Path, id: [u8; 8], options: SinkOptions) -> Result<Self, DiskFault> {
+        let path = or_here(folder);
+        Ok(Self::new(path, open_or_make(path)?, id, options))
+    }
+
+    /// The open receive folder `root`, which is at `path`.
+    pub(crate) fn new(path: &Path, root: Folder, id: [u8; 8], options: SinkOptions) -> Self {
+        Self {
+            path: path.to_owned(),
+            root: Arc::new(root),
+            id,
+            options,
+            stage: Mutex::default(),
+            earlier: Mutex::default(),
+            under_way: Mutex::default(),
+            made: Mutex::default(),
+        }
     }
 
     /// Bytes that may still be written to the receive folder's file system.
@@ -105,45 +114,75 @@ impl Sink {
         self.root.free_bytes().map_err(|error| DiskFault::new(error, &self.path))
     }
 
-    /// Looks at where each entry would go and changes nothing: `None` is to go on, anything else is
-    /// the entry's outcome already.
-    ///
-    /// # Errors
-    /// [`DiskFault`] when a place cannot be looked at.
-    pub fn plan(&self, entries: &[Entry]) -> Result<Vec<Option<Outcome>>, DiskFault> {
-        let mut cursor = Cursor::new(Arc::clone(&self.root));
-        let mut plan = |entry: &Entry| {
-            let (parent, name) = entry.path.split();
-            match cursor.find(parent).and_then(|folder| folder.inspect(name)) {
-                Ok(there) => Ok(self.on_conflict.meets(&entry.kind, there.form)),
-                Err(OsError { kind: Kind::Missing, .. }) => Ok(None),
-                Err(error) => match self.on_conflict.settle(error) {
-                    Some(outcome) => Ok(Some(outcome)),
-                    None => Err(DiskFault::new(error, self.path.join(entry.path.as_str()))),
-                },
-            }
-        };
-        entries.iter().map(&mut plan).collect()
-    }
-
-    /// Writes chunk `index` (its offset in [`crate::wire::CHUNK_BYTES`]) of an entry into the stage;
+    /// Writes chunk `index` (its offset in [`crate::wire::CHUNK_BYTES`]) of an entry into a stage;
     /// `parts` make up the whole chunk. Returns its SHA-256.
     ///
     /// # Errors
-    /// [`DiskFault`]; the chunk may be written in part, and can be written again.
+    /// [`DiskFault`]; the chunk may be written in part, and can be written again. A file under its final
+    /// name is never written to.
     pub fn write_chunk(&self, entry: u32, index: u32, parts: &[Bytes]) -> Result<Hash, DiskFault> {
-        self.need_stage()?.write_chunk(entry, index, parts)
+        let under_way = lock(&self.under_way).get(&entry).cloned();
+        let (place, announced) = under_way.map_or((Place::Nowhere, None), |it| (it.place, it.announced));
+        match place {
+            Place::Nowhere => {
+                let (Staged { stage, file }, to) = self.begin(entry, announced)?;
+                stage.write_chunk(file, &to, index, parts)
+            }
+            Place::Staged(Staged { stage, file }) => {
+                stage.write_chunk(file, &stage.open_file(file)?, index, parts)
+            }
+            Place::Named(_) => Err(DiskFault::Damaged { path: self.path.clone() }),
+        }
     }
 
-    /// Makes written chunks durable, then journals them.
+    /// Makes a staged file for an entry.
+    fn begin(&self, entry: u32, announced: Option<Announced>) -> Result<(Staged, os::File), DiskFault> {
+        let stage = self.need_stage()?;
+        let (file, made) = stage.make_file()?;
+        let staged = Staged { stage, file };
+        self.put(entry, Place::Staged(staged.clone()));
+        if let Some(Announced { path, size, mtime }) = announced.filter(Announced::is_journaled) {
+            staged.stage.journal_file(JournaledFile { id: file, path, size, mtime })?;
+        }
+        Ok((staged, made))
+    }
+
+    fn put(&self, entry: u32, place: Place) {
+        let mut under_way = lock(&self.under_way);
+        under_way.entry(entry).or_insert(UnderWay { announced: None, place: Place::Nowhere }).place = place;
+    }
+
+    /// Makes written chunks durable, then journals them. Those of entries that were committed or discarded
+    /// meanwhile, or are not worth it, are passed over.
     ///
     /// # Errors
     /// [`DiskFault`]; then nothing of it may be taken as durable.
-    pub fn checkpoint(&self, chunks: &[JournaledChunk]) -> Result<(), DiskFault> {
-        if chunks.is_empty() {
+    pub fn checkpoint(&self, chunks: &[WrittenChunk]) -> Result<(), DiskFault> {
+        if !self.options.journal {
             return Ok(());
         }
-        self.need_stage()?.checkpoint(chunks)
+        let mut stages: Vec<(Arc<Stage>, Vec<ChunkRecord>)> = Vec::new();
+        {
+            let under_way = lock(&self.under_way);
+            for chunk in chunks {
+                let Some(UnderWay {
+                    announced: Some(announced),
+                    place: Place::Staged(Staged { stage, file }),
+                }) = under_way.get(&chunk.entry)
+                else {
+                    continue;
+                };
+                if !announced.is_journaled() {
+                    continue;
+                }
+                let record = ChunkRecord { file: *file, index: chunk.index, hash: chunk.hash };
+                match stages.iter_mut().find(|(known, _)| Arc::ptr_eq(known, stage)) {
+                    Some((_, records)) => records.push(record),
+                    None => stages.push((Arc::clone(stage), vec![record])),
+                }
+            }
+        }
+        stages.into_iter().try_for_each(|(stage, records)| stage.checkpoint(records))
     }
 
     /// Gives verified entries their names, in order, and returns when all of it is durable.
@@ -152,38 +191,77 @@ impl Sink {
     /// [`DiskFault`] ends all; entries of the batch that had their names by then keep them, whole but
     /// perhaps not durable.
     pub fn commit(&self, batch: &[Commit]) -> Result<Vec<Committed>, DiskFault> {
-        let files = batch.iter().any(|commit| matches!(commit.item.kind, EntryKind::File { .. }));
-        let stage = if files { Some(self.need_stage()?) } else { None };
-        if let Some(stage) = &stage {
-            stage.finish_files(batch)?;
+        let mut places = Vec::with_capacity(batch.len());
+        for commit in batch {
+            let known = lock(&self.under_way).get(&commit.entry).map(|it| it.place.clone());
+            let place = match (&commit.item.kind, known) {
+                // A file without bytes is made by nobody else.
+                (EntryKind::File { size: 0, .. }, None | Some(Place::Nowhere)) => {
+                    Place::Staged(self.begin(commit.entry, None)?.0)
+                }
+                (EntryKind::File { .. }, Some(place)) => place,
+                (_, _) => Place::Nowhere,
+            };
+            places.push(place);
         }
-        let mut made = lock(&self.made);
-        let root = Arc::clone(&self.root);
-        Committer::new(root, &self.path, stage.as_deref(), self.on_conflict, &mut made).commit(batch)
+        let files =
+            batch.iter().zip(&places).filter_map(|(commit, place)| match (&commit.item.kind, place) {
+                (&EntryKind::File { size, mtime, executable }, Place::Staged(Staged { stage, file })) => {
+                    Some(Finishing { stage, file: *file, size, mtime, executable })
+                }
+                (_, _) => None,
+            });
+        finish_files(&files.collect::<Vec<_>>())?;
+        let committer = Committer::new(
+            Arc::clone(&self.root),
+            &self.path,
+            self.options.on_conflict,
+            &mut lock(&self.made),
+        )
+        .commit(batch, &places)?;
+        let mut under_way = lock(&self.under_way);
+        batch.iter().for_each(|commit| drop(under_way.remove(&commit.entry)));
+        Ok(committer)
     }
 
-    /// Drops what is staged of an entry.
+    /// Forgets an entry and drops what this session staged of it. What an earlier session staged stays.
     pub fn discard(&self, entry: u32) {
-        if let Some(stage) = lock(&self.stage).as_ref() {
-            stage.discard(entry);
+        let under_way = lock(&self.under_way).remove(&entry);
+        if let Some(UnderWay { place: Place::Staged(Staged { stage, file }), .. }) = under_way
+            && !stage.is_earlier()
+        {
+            stage.discard(file);
         }
     }
 
-    /// Removes the stage with all that is in it; at the end of a session that is finished or has
-    /// nothing to resume.
+    /// Ends a session whose entries are all settled: removes its stage, and those earlier ones of which
+    /// nothing unfinished is left.
     ///
     /// # Errors
-    /// [`DiskFault`] when something of it stays.
-    pub fn remove_stage(&self) -> Result<(), DiskFault> {
-        match lock(&self.stage).take() {
-            Some(stage) => stage.remove(&self.root).map_err(|error| DiskFault::new(error, stage.path())),
-            None => Ok(()),
+    /// [`DiskFault`] when something of the own stage stays.
+    pub fn finish(&self) -> Result<(), DiskFault> {
+        let own = lock(&self.stage).take().map_or(Ok(()), |stage| stage.remove());
+        if self.options.stages == Stages::Resume {
+            match self.find_earlier() {
+                Ok(mut earlier) => {
+                    earlier.take().into_iter().for_each(|it| it.sweep(&self.root, &self.path));
+                }
+                Err(fault) => log::warn!("what earlier transfers left was not looked at: {fault}"),
+            }
         }
+        own
     }
 
-    /// Where the stage is, if it was needed so far.
+    /// Where the own stage is, if it was needed so far.
     pub fn stage(&self) -> Option<PathBuf> {
         lock(&self.stage).as_ref().map(|stage| stage.path().to_owned())
+    }
+
+    fn check_placing(&self, stage: &Stage) -> Result<(), DiskFault> {
+        match stage.placing() == Placing::Impossible && self.options.on_conflict != OnConflict::Overwrite {
+            true => Err(DiskFault::Unsupported { path: self.path.clone() }),
+            false => Ok(()),
+        }
     }
 
     fn need_stage(&self) -> Result<Arc<Stage>, DiskFault> {
@@ -191,10 +269,10 @@ impl Sink {
         if let Some(stage) = stage.as_ref() {
             return Ok(Arc::clone(stage));
         }
-        let new = Stage::create(&self.root, &self.path, self.id)?;
-        if new.placing() == Placing::Impossible && self.on_conflict != OnConflict::Overwrite {
-            new.remove(&self.root).ok();
-            return Err(DiskFault::Unsupported { path: self.path.clone() });
+        let new = Stage::create(&self.root, &self.path, self.id, self.options.journal)?;
+        if let Err(fault) = self.check_placing(&new) {
+            new.remove().ok();
+            return Err(fault);
         }
         Ok(Arc::clone(stage.insert(Arc::new(new))))
     }

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use bytes::Bytes;
 
 use crate::fs::hash::hash;
-use crate::fs::journal::{self, JournaledChunk};
-use crate::fs::{Commit, Committed, DiskFault, OnConflict, Sink};
+use crate::fs::journal;
+use crate::fs::{Commit, Committed, DiskFault, OnConflict, Plan, Sink, SinkOptions, WrittenChunk};
 use crate::wire::CHUNK_BYTES;
 use crate::wire::path::{LinkTarget, RelPath};
 use crate::wire::peer::{Entry, EntryKind, Hash, Mtime, Outcome};
@@ -18,7 +18,7 @@ pub(crate) const DIGEST: Hash = [7; 32];
 pub(crate) const KEPT: Outcome = Outcome::Kept { digest: DIGEST };
 
 pub(crate) fn sink(root: &Path, on_conflict: OnConflict) -> Sink {
-    Sink::open(root, [0xab; 8], on_conflict).unwrap()
+    Sink::open(root, [0xab; 8], SinkOptions { on_conflict, ..SinkOptions::default() }).unwrap()
 }
 
 pub(crate) fn entry(path: &str, kind: EntryKind) -> Entry {
@@ -52,9 +52,9 @@ pub(crate) fn receive(sink: &Sink, items: &[(Entry, &str)]) -> Vec<Committed> {
 
 /// Plans and receives one entry; what the plan settles is not received.
 pub(crate) fn receive_one(sink: &Sink, item: Entry, content: &str) -> Committed {
-    let planned = sink.plan(std::slice::from_ref(&item)).unwrap()[0];
+    let planned = sink.plan(0, std::slice::from_ref(&item)).unwrap()[0];
     let committed = receive(sink, &[(item, content)]).remove(0);
-    if let Some(outcome) = planned {
+    if let Plan::Settled(outcome) = planned {
         assert_eq!(committed.outcome, outcome, "plan and commit agree");
     }
     committed
@@ -92,11 +92,11 @@ fn a_tree_arrives_whole_with_times_and_the_stage_goes() {
         (link("t/sub/l", "../a"), ""),
     ];
     let entries = items.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
-    assert!(sink.plan(&entries).unwrap().iter().all(Option::is_none));
+    assert!(sink.plan(0, &entries).unwrap().iter().all(|it| *it == Plan::All));
     assert!(receive(&sink, &items).iter().all(|it| it.outcome == KEPT && it.renamed.is_none()));
     let stage = sink.stage().unwrap();
     assert_eq!(stage.metadata().unwrap().mode() & 0o7777, 0o700);
-    sink.remove_stage().unwrap();
+    sink.finish().unwrap();
     assert_eq!(names(&target), ["t", "top"]);
     assert_eq!(read(target.join("t/sub/l")), "hello");
     assert_eq!(read(target.join("t/sub/ü文")), "unicode");
@@ -201,31 +201,36 @@ fn a_staged_file_of_another_size_never_gets_its_name() {
 }
 
 #[test]
-fn checkpoints_are_journaled_also_for_files_that_were_committed_meanwhile() {
+fn checkpoints_journal_long_files_that_are_still_under_way() {
     let root = tempfile::tempdir().unwrap();
     let sink = sink(root.path(), OnConflict::Refuse);
-    let chunk = |entry, hash| JournaledChunk {
-        entry,
-        path: RelPath::parse("a").unwrap(),
-        size: 3,
-        mtime: Mtime::default(),
-        index: 0,
-        hash,
+    let long = |path: &str| {
+        let size = 2 * u64::from(CHUNK_BYTES);
+        entry(path, EntryKind::File { size, mtime: Mtime::default(), executable: false })
     };
-    receive(&sink, &[(file("a", "one"), "one")]);
-    let mut chunks = vec![chunk(0, hash(b"one"))];
-    sink.checkpoint(&chunks).unwrap();
-    for entry in 1..20 {
-        let hash = sink.write_chunk(entry, 0, &[Bytes::from_static(b"two")]).unwrap();
-        chunks.push(chunk(entry, hash));
-    }
-    sink.checkpoint(&chunks[1..]).unwrap();
-    let stage = sink.stage().unwrap();
-    assert_eq!(journal::load(&stage).unwrap().collect::<Vec<_>>(), chunks);
+    let mut entries: Vec<_> = (0..20).map(|number| long(&format!("t/{number}"))).collect();
+    entries[3] = file("t/short", "two");
+    sink.plan(0, &entries).unwrap();
+    let write = |entry| WrittenChunk {
+        entry,
+        index: 0,
+        hash: sink.write_chunk(entry, 0, &[Bytes::from_static(b"two")]).unwrap(),
+    };
+    let chunks: Vec<_> = (0..20).map(write).collect();
+    receive(&sink, &[]);
+    let short = Commit { entry: 3, item: entries[3].clone(), digest: DIGEST };
+    assert_eq!(sink.commit(&[short]).unwrap()[0].outcome, KEPT);
     sink.discard(5);
+    sink.checkpoint(&chunks[..9]).unwrap();
+    sink.checkpoint(&chunks[9..]).unwrap();
+    let stage = sink.stage().unwrap();
+    let journaled = journal::load(&stage).unwrap();
+    let journaled: Vec<_> = journaled.map(|it| it.file.path.as_str()[2..].to_owned()).collect();
+    let expected = (0..20).filter(|it| ![3, 5].contains(it)).map(|it| it.to_string());
+    assert_eq!(journaled, expected.collect::<Vec<_>>());
     assert!(!stage.join("data/5").exists() && stage.join("data/6").exists());
-    sink.remove_stage().unwrap();
-    assert_eq!(names(root.path()), ["a"]);
+    sink.finish().unwrap();
+    assert_eq!(names(root.path()), ["t"]);
 }
 
 #[test]
@@ -256,9 +261,9 @@ fn a_receive_folder_that_is_a_file_is_said_so() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("file");
     fs::write(&path, "").unwrap();
-    let opened = |path: &Path| Sink::open(path, [0; 8], OnConflict::Refuse).map(drop);
+    let opened = |path: &Path| Sink::open(path, [0; 8], SinkOptions::default()).map(drop);
     assert_eq!(opened(&path), Err(DiskFault::NotAFolder { path: path.clone() }));
     assert_eq!(opened(&path.join("below")), Err(DiskFault::NotAFolder { path: path.join("below") }));
-    let free = Sink::open(root.path(), [0; 8], OnConflict::Refuse).unwrap().free_bytes().unwrap();
+    let free = Sink::open(root.path(), [0; 8], SinkOptions::default()).unwrap().free_bytes().unwrap();
     assert!(free > 0);
 }

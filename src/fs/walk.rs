@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::fs::SourceError;
+use crate::fs::leftover::is_stage;
 use crate::fs::os::{self, FileId, Folder, Form, Kind, OsError, Stat};
-use crate::wire::path::{LinkTarget, NameError, RelPath, STAGE_PREFIX};
+use crate::wire::path::{LinkTarget, NameError, RelPath};
 use crate::wire::peer::EntryKind;
 
 /// Folders that a walk keeps open; those further up are opened again on the way back.
@@ -309,13 +310,6 @@ impl Iterator for Walk {
             }
         }
     }
-}
-
-/// Whether this is the name of a stage: the prefix and sixteen hexadecimal digits.
-fn is_stage(name: &OsString) -> bool {
-    name.to_str()
-        .and_then(|name| name.strip_prefix(STAGE_PREFIX))
-        .is_some_and(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn file_kind(stat: &Stat) -> EntryKind {

@@ -97,7 +97,7 @@ impl EntryKind {
 }
 
 /// A modification time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "(i64, u32)", into = "(i64, u32)")]
 pub struct Mtime {
     seconds: i64,

@@ -11,7 +11,7 @@ use std::any::Any;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 
-use crate::fs::facts::{Result, Stat};
+use crate::fs::facts::{Lock, Result, Stat, Waiting};
 use crate::wire::peer::Mtime;
 
 /// Calls on whatever is open.
@@ -40,6 +40,10 @@ pub(crate) trait FolderCalls: HandleCalls {
     fn open_file(&self, name: &OsStr) -> Result<Box<dyn FileCalls>>;
     /// Opens a file for reading and writing, making it when missing.
     fn create_file(&self, name: &OsStr) -> Result<Box<dyn FileCalls>>;
+    /// Opens a file that is there for reading and writing.
+    fn open_to_write(&self, name: &OsStr) -> Result<Box<dyn FileCalls>>;
+    /// Locks the folder against other handles that lock it.
+    fn lock(&self, waiting: Waiting) -> Lock;
     /// Says what has this name.
     fn inspect(&self, name: &OsStr) -> Result<Stat>;
     /// Where a symbolic link points.

@@ -9,10 +9,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
-use crate::fs::facts::{FileId, Form, Kind, OsError, Result, Stat};
+use crate::fs::facts::{FileId, Form, Kind, Lock, OsError, Result, Stat, Waiting};
 use crate::fs::os::calls::{FileCalls, FolderCalls, HandleCalls};
 use crate::wire::peer::Mtime;
 
@@ -39,6 +39,11 @@ impl From<Errno> for OsError {
 /// Says what `path` is, following links: for paths that the person named.
 pub(crate) fn inspect_path(path: &Path) -> Result<Stat> {
     Ok(translate(&rustix::fs::stat(path)?))
+}
+
+/// The number of the user that new files of this process belong to.
+pub(crate) fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// The absolute path without links, `.` and `..`.
@@ -111,6 +116,7 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLO
 const INSIDE: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
 /// A pipe or device neither blocks nor takes over the terminal.
 const READING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+const WRITING: OFlags = OFlags::RDWR.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 impl Open {
     fn open_in(&self, name: &OsStr, flags: OFlags, mode: u32) -> Result<Box<Self>> {
@@ -139,6 +145,22 @@ impl FolderCalls for Open {
 
     fn create_file(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
         Ok(self.open_in(name, OFlags::RDWR | OFlags::CREATE, 0o666)?)
+    }
+
+    fn open_to_write(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
+        Ok(self.open_in(name, WRITING, 0)?)
+    }
+
+    fn lock(&self, waiting: Waiting) -> Lock {
+        let operation = match waiting {
+            Waiting::No => FlockOperation::NonBlockingLockExclusive,
+            Waiting::Yes => FlockOperation::LockExclusive,
+        };
+        match rustix::fs::flock(&self.0, operation) {
+            Ok(()) => Lock::Taken,
+            Err(Errno::WOULDBLOCK) => Lock::Busy,
+            Err(_) => Lock::Unsupported,
+        }
     }
 
     fn inspect(&self, name: &OsStr) -> Result<Stat> {
@@ -264,6 +286,9 @@ fn translate(stat: &rustix::fs::Stat) -> Stat {
         id: FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 },
         size: u64::try_from(stat.st_size).unwrap_or(0),
         mtime: Mtime::new(stat.st_mtime as i64, stat.st_mtime_nsec as u32).unwrap_or_default(),
+        ctime: Mtime::new(stat.st_ctime as i64, stat.st_ctime_nsec as u32).unwrap_or_default(),
         mode: stat.st_mode as u32 & 0o7777,
+        owner: stat.st_uid,
+        links: stat.st_nlink as u64,
     }
 }
