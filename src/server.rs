@@ -14,6 +14,7 @@ pub mod rooms;
 mod desk;
 mod http;
 mod socket;
+mod talk;
 
 use std::io;
 use std::net::IpAddr;

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::server::talk::Talk;
 use crate::wire::PathKind;
 use crate::wire::signaling::{CloseCode, Hex, Nameplate, Relay};
 
@@ -117,9 +118,7 @@ struct Room {
     ns: Hex<16>,
     stage: Stage,
     deadline: Instant,
-    messages: u32,
-    bytes: usize,
-    ended: bool,
+    talk: Talk,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,8 +178,7 @@ impl Rooms {
             *used += 1;
         }
         let deadline = now + self.policy.waiting;
-        let fresh =
-            Room { nameplate, ns, stage: Stage::Waiting, deadline, messages: 0, bytes: 0, ended: false };
+        let fresh = Room { nameplate, ns, stage: Stage::Waiting, deadline, talk: Talk::default() };
         self.rooms.insert(room, fresh);
         Ok(Created { seat: Seat { room, side: Side::Sender }, nameplate })
     }
@@ -211,16 +209,7 @@ impl Rooms {
         if room.stage == Stage::Waiting {
             return Err(CloseCode::Malformed);
         }
-        room.messages = room.messages.saturating_add(1);
-        room.bytes = room.bytes.saturating_add(bytes);
-        if room.messages > self.policy.messages || room.bytes > self.policy.bytes {
-            return Err(CloseCode::TooMuch);
-        }
-        let outcome = match relay {
-            Relay::Bye { path } if !room.ended => Some(*path),
-            Relay::Bye { .. } | Relay::Pake { .. } | Relay::Confirm { .. } | Relay::Sealed { .. } => None,
-        };
-        room.ended |= outcome.is_some();
+        let outcome = room.talk.say(&self.policy, relay, bytes)?;
         let to = (room.stage == Stage::Joined).then_some(from.other());
         Ok(Passed { to, outcome })
     }
