@@ -9,6 +9,7 @@
 //!   wait has a deadline.
 
 pub mod limits;
+pub mod reunions;
 pub mod rooms;
 
 mod desk;
@@ -56,8 +57,18 @@ impl Config {
     ///
     /// It lives on the sender's own machine, so it also refuses browsers (requests with an `Origin`):
     /// a page that somebody happens to visit must not reach in and burn a code.
+    ///
+    /// Whoever met here may lose the link and meet again here: there is room for a few reunions, from
+    /// anywhere and also after the code is used up.
     pub fn for_one_room(nameplate: Nameplate) -> Self {
-        let rooms = RoomPolicy { rooms: 1, nameplate: Some(nameplate), ..RoomPolicy::default() };
+        /// One is enough for one session; the others are in the way of strangers who want to be in ours.
+        const REUNIONS: usize = 8;
+        let rooms = RoomPolicy {
+            rooms: 1 + REUNIONS,
+            reunions: REUNIONS,
+            nameplate: Some(nameplate),
+            ..RoomPolicy::default()
+        };
         let limits = LimitPolicy { connections_in_all: 64, ..LimitPolicy::default() };
         Self { rooms, limits, ..Self::default() }
     }
@@ -66,7 +77,8 @@ impl Config {
 /// Deadlines of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
-    /// From the TCP connection to the HTTP request, and again from the upgrade to `create` or `join`.
+    /// From the TCP connection to the HTTP request, and again from the upgrade to `create`, `join`
+    /// or `meet`.
     pub handshake: Duration,
     /// Between two pings to a client.
     pub ping: Duration,
@@ -102,13 +114,17 @@ pub struct Counts {
     pub joined: AtomicU64,
     /// Joins that met no room.
     pub missed: AtomicU64,
+    /// Peers that came to meet again, in vain or not.
+    pub meets: AtomicU64,
+    /// Pairs that met again.
+    pub met: AtomicU64,
     /// Connections closed with a numbered code other than `Stopping`.
     pub refused: AtomicU64,
-    /// Rooms whose peers found a direct path.
+    /// Rooms and reunions whose peers found a direct path.
     pub direct: AtomicU64,
-    /// Rooms whose peers needed a relay.
+    /// Rooms and reunions whose peers needed a relay.
     pub relayed: AtomicU64,
-    /// Rooms whose peers found no path.
+    /// Rooms and reunions whose peers found no path.
     pub failed: AtomicU64,
 }
 

@@ -25,7 +25,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 pub use crate::signaling::error::SignalingClientError;
 pub use crate::signaling::url::{ServerUrl, ServerUrlError};
 use crate::wire::signaling::{
-    ClientMessage, CloseCode, Hex, IceServer, Nameplate, Relay, ServerMessage, parse, render,
+    ClientMessage, CloseCode, Hex, IceServer, MeetRole, Nameplate, Relay, ServerMessage, Token, parse, render,
 };
 use crate::wire::{MAX_SIGNALING_FRAME, PROTOCOL_VERSION};
 
@@ -71,6 +71,15 @@ pub struct CreatedRoom {
 pub struct JoinedRoom {
     /// The sender's half of the session id.
     pub ns: [u8; 16],
+    /// STUN and TURN servers on offer.
+    pub ice: Vec<IceServer>,
+}
+
+/// The other peer of a session, met again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Met {
+    /// The other's nonce.
+    pub nonce: [u8; 16],
     /// STUN and TURN servers on offer.
     pub ice: Vec<IceServer>,
 }
@@ -137,6 +146,31 @@ impl Signaling {
         }
     }
 
+    /// Waits for the other peer of a session whose link was lost; `token` is what both of them, and nobody
+    /// else, call their meeting, and `nonce` is fresh.
+    ///
+    /// The server closes with `Expired` when nobody came for about a minute, with `Idle` when a newer
+    /// connection took this seat; one that knows no meetings does so, too, after a few seconds. There
+    /// is no other deadline: the connection is kept alive for as long as the caller waits.
+    ///
+    /// Not cancel safe: drop the connection when this was not awaited to its end.
+    ///
+    /// # Errors
+    /// `Closed`, `Lost`, `Malformed`, `TooLong`, and `TimedOut` when the question cannot be sent.
+    pub async fn meet(
+        &mut self,
+        token: [u8; 32],
+        role: MeetRole,
+        nonce: [u8; 16],
+    ) -> Result<Met, SignalingClientError> {
+        let token = Token(token);
+        self.write(&ClientMessage::Meet { v: PROTOCOL_VERSION, token, role, nonce: Hex(nonce) }).await?;
+        match self.next_message().await? {
+            ServerMessage::Met { nonce, ice } => Ok(Met { nonce: nonce.0, ice }),
+            _other => Err(SignalingClientError::Malformed),
+        }
+    }
+
     /// Says something to the other seat.
     ///
     /// Not cancel safe: whether it was sent is unknown when this was not awaited to its end.
@@ -159,9 +193,10 @@ impl Signaling {
             ServerMessage::Peer { nr } => Ok(Incoming::Peer { nr: nr.0 }),
             ServerMessage::Relay(relay) => Ok(Incoming::Relay(relay)),
             ServerMessage::Gone => Ok(Incoming::Gone),
-            ServerMessage::Created { .. } | ServerMessage::Joined { .. } | ServerMessage::Unknown(_) => {
-                Err(SignalingClientError::Malformed)
-            }
+            ServerMessage::Created { .. }
+            | ServerMessage::Joined { .. }
+            | ServerMessage::Met { .. }
+            | ServerMessage::Unknown(_) => Err(SignalingClientError::Malformed),
         }
     }
 
@@ -258,7 +293,7 @@ impl Signaling {
                 // A kind that we know arrives here when its fields are wrong.
                 let known = matches!(
                     unknown.kind.as_str(),
-                    "created" | "joined" | "peer" | "gone" | "pake" | "confirm" | "sealed" | "bye"
+                    "created" | "joined" | "peer" | "met" | "gone" | "pake" | "confirm" | "sealed" | "bye"
                 );
                 if known || self.unknown > MAX_UNKNOWN {
                     return Err(SignalingClientError::Malformed);

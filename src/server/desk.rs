@@ -1,4 +1,4 @@
-//! The desk where all connections meet: rooms, limits and mailboxes behind one lock.
+//! The desk where all connections meet: rooms, reunions, limits and mailboxes behind one lock.
 //!
 //! Invariants: the lock is never held across an await, and nothing under it waits. A [`Ticket`] or
 //! an [`Occupancy`] gives back what it stands for when it is dropped, also when its task panicked.
@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::server::limits::{Admission, Limits, Source};
-use crate::server::rooms::{Rooms, Seat};
-use crate::server::{Config, Counts};
-use crate::wire::signaling::{CloseCode, Hex, Nameplate, Relay, ServerMessage};
+use crate::server::reunions::Reunions;
+use crate::server::rooms::Rooms;
+use crate::server::{Config, Counts, reunions, rooms};
+use crate::wire::signaling::{CloseCode, Hex, MeetRole, Nameplate, Relay, ServerMessage, Token};
 
 /// What is put into a connection's mailbox.
 #[derive(Debug)]
@@ -27,7 +28,14 @@ pub(crate) enum Delivery {
 /// The connection's end of its mailbox; the desk drops it when it gives a reader up.
 pub(crate) type Mailbox = mpsc::Sender<Delivery>;
 
-/// Rooms, limits and mailboxes.
+/// A seat of either table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Seat {
+    Room(rooms::Seat),
+    Reunion(reunions::Seat),
+}
+
+/// Rooms, reunions, limits and mailboxes.
 pub(crate) struct Desk {
     /// How this server behaves.
     pub(crate) config: Config,
@@ -36,6 +44,7 @@ pub(crate) struct Desk {
 
 struct State {
     rooms: Rooms,
+    reunions: Reunions,
     limits: Limits,
     mailboxes: HashMap<Seat, Mailbox>,
 }
@@ -44,14 +53,16 @@ impl Desk {
     /// A desk with nobody at it.
     pub(crate) fn new(config: Config) -> Self {
         let rooms = Rooms::new(config.rooms.clone());
+        let reunions = Reunions::new(config.rooms.clone());
         let limits = Limits::new(config.limits.clone());
-        Self { config, state: Mutex::new(State { rooms, limits, mailboxes: HashMap::new() }) }
+        let state = State { rooms, reunions, limits, mailboxes: HashMap::new() };
+        Self { config, state: Mutex::new(state) }
     }
 
-    /// A mailbox that holds all that a room may ever say, so that no burst can overflow it; what a
+    /// A mailbox that holds all that a room or a reunion may ever say, so that no burst can overflow it; what a
     /// reader that has stopped can cost is the room's allowance of bytes.
     pub(crate) fn mailbox(&self) -> (Mailbox, mpsc::Receiver<Delivery>) {
-        /// `created` or `joined`, `peer`, `gone`, and a closing.
+        /// `created`, `joined` or `met`, `peer`, `gone`, and a closing.
         const OWN_WORDS: usize = 4;
         mpsc::channel(self.config.rooms.messages as usize + OWN_WORDS)
     }
@@ -82,16 +93,18 @@ impl Desk {
         let random = getrandom::u64().map_err(|_| CloseCode::Full)?;
         let mut state = self.state();
         state.limits.create(now, source)?;
+        state.space(self.config.rooms.rooms)?;
         let created = state.rooms.create(now, ns, random)?;
         let answer = ServerMessage::Created {
             nameplate: created.nameplate,
             ttl: whole_seconds(self.config.rooms.waiting),
             ice: self.config.ice_servers.clone(),
         };
-        state.mailboxes.insert(created.seat, mailbox);
-        state.deliver(created.seat, Delivery::Message(answer));
+        let seat = Seat::Room(created.seat);
+        state.mailboxes.insert(seat, mailbox);
+        state.deliver(seat, Delivery::Message(answer));
         Counts::add(&self.config.counts.created);
-        Ok(Occupancy { desk: Arc::clone(self), seat: created.seat })
+        Ok(Occupancy { desk: Arc::clone(self), seat })
     }
 
     /// Joins a room; the answer is in the mailbox, and the sender has word of it.
@@ -110,17 +123,56 @@ impl Desk {
             Counts::add(&self.config.counts.missed);
         })?;
         let answer = ServerMessage::Joined { ns: joined.ns, ice: self.config.ice_servers.clone() };
-        state.mailboxes.insert(joined.seat, mailbox);
-        state.deliver(joined.seat, Delivery::Message(answer));
-        state.deliver(joined.seat.other(), Delivery::Message(ServerMessage::Peer { nr }));
+        let seat = Seat::Room(joined.seat);
+        state.mailboxes.insert(seat, mailbox);
+        state.deliver(seat, Delivery::Message(answer));
+        state.deliver(Seat::Room(joined.seat.other()), Delivery::Message(ServerMessage::Peer { nr }));
         Counts::add(&self.config.counts.joined);
-        Ok(Occupancy { desk: Arc::clone(self), seat: joined.seat })
+        Ok(Occupancy { desk: Arc::clone(self), seat })
     }
 
-    /// Closes the rooms whose time is over and forgets what need not be remembered.
+    /// Seats a peer that lost the other; when the other is there, the answer is in both mailboxes.
+    pub(crate) fn meet(
+        self: &Arc<Self>,
+        now: Instant,
+        source: Source,
+        request: Meet,
+        mailbox: Mailbox,
+    ) -> Result<Occupancy, CloseCode> {
+        let Meet { token, role, nonce } = request;
+        let mut state = self.state();
+        state.limits.meet(now, source)?;
+        if !state.reunions.knows(token) {
+            state.space(self.config.rooms.rooms)?;
+        }
+        let arrival = state.reunions.meet(now, token, role, nonce)?;
+        Counts::add(&self.config.counts.meets);
+        if let Some(before) = arrival.replaced {
+            // It is the dead half of a connection, most likely: nobody is there to wonder.
+            state.deliver(Seat::Reunion(before), Delivery::Close(CloseCode::Idle));
+        }
+        if let Some(left_behind) = arrival.left_behind {
+            state.deliver(Seat::Reunion(left_behind), Delivery::Message(ServerMessage::Gone));
+        }
+        let seat = Seat::Reunion(arrival.seat);
+        state.mailboxes.insert(seat, mailbox);
+        if let Some(met) = arrival.met {
+            Counts::add(&self.config.counts.met);
+            let ice = &self.config.ice_servers;
+            let answer = |nonce| Delivery::Message(ServerMessage::Met { nonce, ice: ice.clone() });
+            state.deliver(seat, answer(met.nonce));
+            state.deliver(Seat::Reunion(met.seat), answer(nonce));
+        }
+        Ok(Occupancy { desk: Arc::clone(self), seat })
+    }
+
+    /// Closes the rooms and reunions whose time is over and forgets what need not be remembered.
     pub(crate) fn sweep(&self, now: Instant) {
         let mut state = self.state();
-        for seat in state.rooms.expire(now) {
+        let rooms = state.rooms.expire(now).into_iter().map(Seat::Room);
+        let late: Vec<Seat> =
+            rooms.chain(state.reunions.expire(now).into_iter().map(Seat::Reunion)).collect();
+        for seat in late {
             state.deliver(seat, Delivery::Close(CloseCode::Expired));
         }
         state.limits.sweep(now);
@@ -133,7 +185,22 @@ impl Desk {
     }
 }
 
+/// What a peer says that lost the other.
+pub(crate) struct Meet {
+    /// What both call their meeting.
+    pub(crate) token: Token,
+    /// Which of the two it is.
+    pub(crate) role: MeetRole,
+    /// For the other.
+    pub(crate) nonce: Hex<16>,
+}
+
 impl State {
+    /// Whether one more room or reunion fits.
+    fn space(&self, rooms: usize) -> Result<(), CloseCode> {
+        (self.rooms.len() + self.reunions.len() < rooms).then_some(()).ok_or(CloseCode::Full)
+    }
+
     /// Never waits. A mailbox that is full belongs to a reader that has stopped: it is given up, which
     /// its connection sees as the end of the mailbox.
     fn deliver(&mut self, seat: Seat, delivery: Delivery) {
@@ -170,11 +237,20 @@ impl Occupancy {
     /// Passes a message on to the other seat.
     pub(crate) fn relay(&self, relay: Relay, bytes: usize) -> Result<(), CloseCode> {
         let mut state = self.desk.state();
-        let passed = state.rooms.relay(self.seat, &relay, bytes)?;
-        if let Some(path) = passed.outcome {
+        let (to, outcome) = match self.seat {
+            Seat::Room(seat) => {
+                let passed = state.rooms.relay(seat, &relay, bytes)?;
+                (passed.to.map(Seat::Room), passed.outcome)
+            }
+            Seat::Reunion(seat) => {
+                let passed = state.reunions.relay(seat, &relay, bytes)?;
+                (passed.to.map(Seat::Reunion), passed.outcome)
+            }
+        };
+        if let Some(path) = outcome {
             Counts::add(self.desk.config.counts.outcome(path));
         }
-        if let Some(to) = passed.to {
+        if let Some(to) = to {
             state.deliver(to, Delivery::Message(ServerMessage::Relay(relay)));
         }
         Ok(())
@@ -185,7 +261,11 @@ impl Drop for Occupancy {
     fn drop(&mut self) {
         let mut state = self.desk.state();
         state.mailboxes.remove(&self.seat);
-        if let Some(left_behind) = state.rooms.leave(Instant::now(), self.seat) {
+        let left_behind = match self.seat {
+            Seat::Room(seat) => state.rooms.leave(Instant::now(), seat).map(Seat::Room),
+            Seat::Reunion(seat) => state.reunions.leave(seat).map(Seat::Reunion),
+        };
+        if let Some(left_behind) = left_behind {
             state.deliver(left_behind, Delivery::Message(ServerMessage::Gone));
         }
     }

@@ -24,6 +24,9 @@ pub struct LimitPolicy {
     pub creates_per_minute: u32,
     /// Joins that one source may try in a minute, and in one go.
     pub joins_per_minute: u32,
+    /// Reunions that one source may ask for in a minute, and in one go. A token cannot be guessed, so
+    /// asking in vain has no other price.
+    pub meets_per_minute: u32,
     /// Joins of unknown rooms that cost nothing: people mistype.
     pub free_misses: u32,
     /// How long joins are refused after the first miss that is not free; it doubles with each more.
@@ -48,6 +51,7 @@ impl Default for LimitPolicy {
             connections: 32,
             creates_per_minute: 20,
             joins_per_minute: 20,
+            meets_per_minute: 60,
             free_misses: 5,
             penalty: Duration::from_secs(10),
             longest_penalty: Duration::from_secs(15 * 60),
@@ -103,6 +107,7 @@ struct Account {
     connections: u32,
     creates: Bucket,
     joins: Bucket,
+    meets: Bucket,
     misses: u32,
     missed: Instant,
     barred: Instant,
@@ -176,6 +181,16 @@ impl Limits {
         (!barred && account.joins.take(now, per_minute)).then_some(()).ok_or(CloseCode::Limited)
     }
 
+    /// Takes a reunion's price.
+    ///
+    /// # Errors
+    /// [`CloseCode::Limited`] when the source has to wait.
+    pub fn meet(&mut self, now: Instant, source: Source) -> Result<(), CloseCode> {
+        let per_minute = self.scaled(source, self.policy.meets_per_minute);
+        let account = self.account(now, source);
+        account.meets.take(now, per_minute).then_some(()).ok_or(CloseCode::Limited)
+    }
+
     /// Notes that a join met no room.
     pub fn miss(&mut self, now: Instant, source: Source) {
         let free = self.scaled(source, self.policy.free_misses);
@@ -241,6 +256,7 @@ impl Account {
             connections: 0,
             creates: Bucket::new(now),
             joins: Bucket::new(now),
+            meets: Bucket::new(now),
             misses: 0,
             missed: now,
             barred: now,
@@ -260,6 +276,7 @@ impl Account {
             && self.barred <= now
             && self.creates.is_full(now)
             && self.joins.is_full(now)
+            && self.meets.is_full(now)
             && self.remembered(now, forgiveness) == 0
     }
 }

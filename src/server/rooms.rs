@@ -16,11 +16,18 @@ use crate::wire::signaling::{CloseCode, Hex, Nameplate, Relay};
 /// What rooms may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomPolicy {
-    /// Rooms at one time.
+    /// Rooms and reunions at one time.
     pub rooms: usize,
+    /// Of these, reunions.
+    pub reunions: usize,
     /// How long a room waits for its join.
     pub waiting: Duration,
-    /// How long the two seats may talk after the join.
+    /// How long the first of a reunion waits for the other.
+    ///
+    /// A waiting peer costs a connection and comes again as often as it likes; a token that nobody else
+    /// knows must not cost more than that.
+    pub reuniting: Duration,
+    /// How long the two seats may talk after the join, or after they met again.
     pub finishing: Duration,
     /// How long a dead nameplate stays dead.
     ///
@@ -38,7 +45,9 @@ impl Default for RoomPolicy {
     fn default() -> Self {
         Self {
             rooms: 4096,
+            reunions: 4096,
             waiting: Duration::from_secs(3600),
+            reuniting: Duration::from_secs(60),
             finishing: Duration::from_secs(120),
             tombstone: Duration::from_secs(3600),
             messages: 512,

@@ -19,7 +19,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
-use crate::server::desk::{Delivery, Desk, Mailbox, Occupancy, Ticket};
+use crate::server::desk::{Delivery, Desk, Mailbox, Meet, Occupancy, Ticket};
 use crate::server::limits::{Bucket, Source};
 use crate::server::{Counts, stopped};
 use crate::wire::signaling::{ClientMessage, CloseCode, Unknown, parse, render};
@@ -73,7 +73,7 @@ struct Connection<S> {
 
 /// Where a client is.
 enum Place {
-    /// It has said neither `create` nor `join`; the desk gets this mailbox when it does.
+    /// It has said neither `create` nor `join` nor `meet`; the desk gets this mailbox when it does.
     Standing(Mailbox),
     /// It has a seat.
     Seated(Occupancy),
@@ -146,7 +146,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn handle_text(&mut self, text: &str) -> Result<(), CloseCode> {
         let message = parse::<ClientMessage>(text).map_err(|_| CloseCode::Malformed)?;
         match message {
-            ClientMessage::Create { v, .. } | ClientMessage::Join { v, .. } if v != PROTOCOL_VERSION => {
+            ClientMessage::Create { v, .. }
+            | ClientMessage::Join { v, .. }
+            | ClientMessage::Meet { v, .. }
+                if v != PROTOCOL_VERSION =>
+            {
                 Err(CloseCode::Version)
             }
             ClientMessage::Create { ns, .. } => {
@@ -154,6 +158,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             ClientMessage::Join { nameplate, nr, .. } => self
                 .sit_down(|desk, source, mailbox| desk.join(Instant::now(), source, nameplate, nr, mailbox)),
+            ClientMessage::Meet { token, role, nonce, .. } => self.sit_down(|desk, source, mailbox| {
+                desk.meet(Instant::now(), source, Meet { token, role, nonce }, mailbox)
+            }),
             ClientMessage::Relay(relay) => match &self.place {
                 Place::Seated(occupancy) => occupancy.relay(relay, text.len()),
                 Place::Standing(_) | Place::Leaving => Err(CloseCode::Malformed),
@@ -177,14 +184,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// A kind of its own is tolerated. A kind of ours with other fields is a mistake, or a `create` or
-    /// `join` of another version, whose sender deserves to hear that.
+    /// A kind of its own is tolerated. A kind of ours with other fields is a mistake, or a
+    /// `create`, `join` or `meet` of another version, whose sender deserves to hear that.
     fn handle_unknown(&mut self, unknown: &Unknown, text: &str) -> Result<(), CloseCode> {
         match unknown.kind.as_str() {
-            "create" | "join" if version(text).is_some_and(|v| v != u64::from(PROTOCOL_VERSION)) => {
+            "create" | "join" | "meet" if version(text).is_some_and(|v| v != u64::from(PROTOCOL_VERSION)) => {
                 Err(CloseCode::Version)
             }
-            "create" | "join" | "pake" | "confirm" | "sealed" | "bye" => Err(CloseCode::Malformed),
+            "create" | "join" | "meet" | "pake" | "confirm" | "sealed" | "bye" => Err(CloseCode::Malformed),
             _ => self.count_stray(),
         }
     }

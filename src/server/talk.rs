@@ -1,4 +1,4 @@
-//! What the two seats of a room may say to each other: so much, and one outcome.
+//! What the two seats of a room, or of a reunion, may say to each other: so much, and one outcome.
 
 use crate::server::rooms::RoomPolicy;
 use crate::wire::PathKind;

@@ -2,6 +2,7 @@
 
 mod meeting;
 mod refusals;
+mod reunions;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -9,10 +9,11 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
-use crate::signaling::{Incoming, ServerUrl, Signaling, SignalingClientError};
+use crate::signaling::{Incoming, Met, ServerUrl, Signaling, SignalingClientError};
 use crate::wire::MAX_SIGNALING_FRAME;
 use crate::wire::signaling::{
-    Base64, ClientMessage, CloseCode, Hex, Nameplate, Relay, ServerMessage, parse, render,
+    Base64, ClientMessage, CloseCode, Hex, IceServer, MeetRole, Nameplate, Relay, ServerMessage, Token,
+    parse, render,
 };
 
 /// Longer than any test takes.
@@ -87,6 +88,86 @@ async fn a_receiver_joins_talks_and_hangs_up() {
     };
     let (said, ()) = tokio::join!(script, talk);
     assert_eq!(said, ClientMessage::Relay(relay));
+}
+
+#[tokio::test]
+async fn a_peer_that_comes_back_waits_meets_and_talks() {
+    let (mut client, mut server) = connected().await;
+    client.ping = tokio::time::interval(Duration::from_millis(5));
+    let turn = IceServer { urls: vec!["turn:192.0.2.1".into()], username: None, credential: None };
+    let script = async {
+        let token = Token([7; 32]);
+        let meet = ClientMessage::Meet { v: 1, token, role: MeetRole::Receiver, nonce: Hex([1; 16]) };
+        assert_eq!(heard(&mut server).await, meet);
+        // It keeps the connection alive while it waits.
+        for _ in 0..3 {
+            assert!(matches!(server.next().await, Some(Ok(Message::Ping(_)))));
+        }
+        say(&mut server, &ServerMessage::Met { nonce: Hex([2; 16]), ice: vec![turn.clone()] }).await;
+        say(&mut server, &ServerMessage::Relay(Relay::Confirm { t: Hex([3; 32]) })).await;
+        say(&mut server, &ServerMessage::Gone).await;
+    };
+    let (met, ()) = tokio::join!(client.meet([7; 32], MeetRole::Receiver, [1; 16]), script);
+    assert_eq!(met.unwrap(), Met { nonce: [2; 16], ice: vec![turn.clone()] });
+    assert_eq!(client.recv().await.unwrap(), Incoming::Relay(Relay::Confirm { t: Hex([3; 32]) }));
+    assert_eq!(client.recv().await.unwrap(), Incoming::Gone);
+    client.send(Relay::Confirm { t: Hex([4; 32]) }).await.unwrap();
+    let said = loop {
+        match server.next().await.unwrap().unwrap() {
+            Message::Ping(_) => {}
+            other => break other,
+        }
+    };
+    assert_eq!(said, Message::text(render(&ClientMessage::Relay(Relay::Confirm { t: Hex([4; 32]) }))));
+}
+
+/// The deadline of requests is for servers; the other peer may still be looking for its network.
+#[tokio::test]
+async fn waiting_for_the_other_outlasts_the_deadline_of_requests() {
+    let (mut client, mut server) = connected().await;
+    client.timeout = Duration::from_millis(500);
+    let script = async {
+        assert!(matches!(heard(&mut server).await, ClientMessage::Meet { .. }));
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        say(&mut server, &ServerMessage::Met { nonce: Hex([2; 16]), ice: vec![] }).await;
+    };
+    let (met, ()) = tokio::join!(client.meet([7; 32], MeetRole::Sender, [1; 16]), script);
+    assert_eq!(met.unwrap().nonce, [2; 16]);
+}
+
+#[tokio::test]
+async fn what_is_no_meeting_ends_the_wait() {
+    for answer in [
+        ServerMessage::Gone,
+        ServerMessage::Peer { nr: Hex([1; 16]) },
+        ServerMessage::Joined { ns: Hex([1; 16]), ice: vec![] },
+        ServerMessage::Relay(Relay::Confirm { t: Hex([3; 32]) }),
+    ] {
+        let (mut client, mut server) = connected().await;
+        say(&mut server, &answer).await;
+        let met = client.meet([7; 32], MeetRole::Sender, [1; 16]).await;
+        assert!(matches!(met, Err(SignalingClientError::Malformed)), "{answer:?}: {met:?}");
+    }
+    let (mut client, mut server) = connected().await;
+    let code = CloseCode::Expired;
+    let frame = CloseFrame { code: code.number().into(), reason: code.sentence().into() };
+    server.close(Some(frame)).await.unwrap();
+    let met = client.meet([7; 32], MeetRole::Sender, [1; 16]).await;
+    assert!(matches!(met, Err(SignalingClientError::Closed(CloseCode::Expired))), "{met:?}");
+}
+
+/// A meeting is an answer to `meet` and to nothing else.
+#[tokio::test]
+async fn a_meeting_that_nobody_asked_for_is_an_error() {
+    let met = ServerMessage::Met { nonce: Hex([2; 16]), ice: vec![] };
+    let error = verdict(Message::text(render(&met))).await;
+    assert!(matches!(error, SignalingClientError::Malformed), "{error:?}");
+    let error = verdict(Message::text(r#"{"type":"met","nonce":"short"}"#)).await;
+    assert!(matches!(error, SignalingClientError::Malformed), "{error:?}");
+    let (mut client, mut server) = connected().await;
+    say(&mut server, &met).await;
+    let created = client.create([0; 16]).await;
+    assert!(matches!(created, Err(SignalingClientError::Malformed)), "{created:?}");
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! The signaling protocol: JSON text frames over one WebSocket, at most 16 KiB each.
 //!
-//! A client opens `ws://HOST:PORT/ws` and says `create` or `join`; from then on the server passes
-//! [`Relay`] messages between the two seats of the room without looking inside. When it refuses, it
-//! closes with a [`CloseCode`], whose sentence tells the user what to do.
+//! A client opens `ws://HOST:PORT/ws` and says `create` or `join`, or `meet` when it lost the peer that
+//! it had found before; from then on the server passes [`Relay`] messages between the two seats without
+//! looking inside. When it refuses, it closes with a [`CloseCode`], whose sentence tells the user what to
+//! do.
 
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,41 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
     }
 }
 
+/// What two peers that lost their link call their meeting: 32 bytes that only they can derive.
+///
+/// Whoever knows it can take a seat, and no more: what is said there is authenticated by other keys.
+/// It has no `Debug` that shows it, so that it is in no log.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token(pub [u8; 32]);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl Serialize for Token {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Hex(self.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Token {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Hex::deserialize(deserializer).map(|bytes| Self(bytes.0))
+    }
+}
+
+/// Which side of the session asks to meet again; each has one seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MeetRole {
+    /// Who sends the files.
+    Sender,
+    /// Who receives them.
+    Receiver,
+}
+
 /// Bytes that travel as unpadded base64url in JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base64(pub Vec<u8>);
@@ -126,6 +162,17 @@ pub enum ClientMessage {
         /// The receiver's half of the session id.
         nr: Hex<16>,
     },
+    /// One of two peers that lost their link asks for the other; it may wait for a while.
+    Meet {
+        /// [`crate::wire::PROTOCOL_VERSION`].
+        v: u16,
+        /// What both call their meeting.
+        token: Token,
+        /// Which of the two this is. Whoever sat there before loses the seat.
+        role: MeetRole,
+        /// Fresh for each `meet`.
+        nonce: Hex<16>,
+    },
     /// Something for the other seat.
     #[serde(untagged)]
     Relay(Relay),
@@ -160,6 +207,14 @@ pub enum ServerMessage {
     Peer {
         /// The receiver's half of the session id.
         nr: Hex<16>,
+    },
+    /// To both who asked to meet: the other is there too.
+    Met {
+        /// The other's nonce.
+        nonce: Hex<16>,
+        /// STUN and TURN servers.
+        #[serde(default)]
+        ice: Vec<IceServer>,
     },
     /// The other seat is empty.
     Gone,

@@ -68,6 +68,22 @@ fn creates_and_joins_come_back_with_time() {
 }
 
 #[test]
+fn reunions_have_a_bucket_of_their_own_and_misses_do_not_bar_them() {
+    let now = Instant::now();
+    let policy = LimitPolicy { meets_per_minute: 6, free_misses: 0, ..LimitPolicy::default() };
+    let mut limits = Limits::new(policy);
+    limits.miss(now, A);
+    assert_eq!(limits.join(now, A), Err(CloseCode::Limited));
+    for _ in 0..6 {
+        assert_eq!(limits.meet(now, A), Ok(()));
+    }
+    assert_eq!(limits.meet(now, A), Err(CloseCode::Limited));
+    assert_eq!(limits.meet(now + 10 * SECOND, A), Ok(()));
+    assert_eq!((limits.meet(now, B), limits.create(now, A)), (Ok(()), Ok(())));
+    assert_eq!((0..100).filter(|_| limits.meet(now, Source::Loopback).is_ok()).count(), 96);
+}
+
+#[test]
 fn each_miss_costs_twice_the_one_before() {
     let mut now = Instant::now();
     let policy = LimitPolicy {
@@ -143,5 +159,10 @@ fn a_quiet_source_is_forgotten() {
     limits.sweep(now);
     assert_eq!(limits.len(), 1, "its bucket is not full");
     limits.sweep(now + policy.forgiveness);
+    assert!(limits.is_empty());
+    limits.meet(now, A).unwrap();
+    limits.sweep(now);
+    assert_eq!(limits.len(), 1, "nor is the one for reunions");
+    limits.sweep(now + 10 * SECOND);
     assert!(limits.is_empty());
 }

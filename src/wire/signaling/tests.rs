@@ -1,7 +1,7 @@
 //! Claims about the texts of signaling.
 
 use crate::wire::signaling::{
-    Base64, ClientMessage, Hex, Relay, ServerMessage, SignalingError, Unknown, parse, render,
+    Base64, ClientMessage, Hex, MeetRole, Relay, ServerMessage, SignalingError, Token, Unknown, parse, render,
 };
 use crate::wire::{MAX_SIGNALING_FRAME, PathKind};
 
@@ -11,6 +11,19 @@ fn messages_look_as_documented() {
         (
             ClientMessage::Create { v: 1, ns: Hex([0xab; 16]) },
             format!(r#"{{"type":"create","v":1,"ns":"{}"}}"#, "ab".repeat(16)),
+        ),
+        (
+            ClientMessage::Meet {
+                v: 1,
+                token: Token([0xab; 32]),
+                role: MeetRole::Receiver,
+                nonce: Hex([0xcd; 16]),
+            },
+            format!(
+                r#"{{"type":"meet","v":1,"token":"{}","role":"receiver","nonce":"{}"}}"#,
+                "ab".repeat(32),
+                "cd".repeat(16)
+            ),
         ),
         (
             ClientMessage::Relay(Relay::Sealed { seq: 3, body: Base64(vec![255, 254]) }),
@@ -44,4 +57,18 @@ fn unknown_kinds_and_fields_are_tolerated_and_bad_ones_are_not() {
 fn a_known_kind_with_bad_fields_is_not_acted_upon() {
     let bad = r#"{"type":"join","v":1,"nameplate":7,"nr":"00"}"#;
     assert_eq!(parse::<ClientMessage>(bad), Ok(ClientMessage::Unknown(Unknown { kind: "join".into() })));
+}
+
+/// Whoever can read a log must not be able to take a seat.
+#[test]
+fn a_token_cannot_be_printed() {
+    let meet = ClientMessage::Meet {
+        v: 1,
+        token: Token([0xab; 32]),
+        role: MeetRole::Sender,
+        nonce: Hex([0xcd; 16]),
+    };
+    let printed = format!("{meet:?}").to_lowercase();
+    assert!(printed.contains("token") && printed.contains("205"), "{printed}");
+    assert!(!printed.contains("ab, ") && !printed.contains("abab") && !printed.contains("171"), "{printed}");
 }

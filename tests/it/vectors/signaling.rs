@@ -7,12 +7,14 @@ use p2pcp::session::handshake::{Context, start};
 use p2pcp::wire::PathKind;
 use p2pcp::wire::peer::{PeerMessage, encode};
 use p2pcp::wire::signaling::{
-    Base64, ClientMessage, CloseCode, Hex, IceServer, Nameplate, Relay, SealedMessage, ServerMessage, parse,
-    render,
+    Base64, ClientMessage, CloseCode, Hex, IceServer, MeetRole, Nameplate, Relay, SealedMessage,
+    ServerMessage, Token, parse, render,
 };
 use serde_json::Value;
 
 use crate::vectors::{array, described, figures, hex, list, text};
+
+const TOKEN: Token = Token([0x7e; 32]);
 
 fn signaling() -> Value {
     figures(include_str!("../../../fixtures/vectors/signaling.json"))
@@ -39,6 +41,8 @@ fn what_clients_say_reads_as_golden() {
     let messages = [
         ClientMessage::Create { v: 1, ns: Hex([0xab; 16]) },
         ClientMessage::Join { v: 1, nameplate: nameplate(), nr: Hex([0xcd; 16]) },
+        ClientMessage::Meet { v: 1, token: TOKEN, role: MeetRole::Sender, nonce: Hex([0x51; 16]) },
+        ClientMessage::Meet { v: 1, token: TOKEN, role: MeetRole::Receiver, nonce: Hex([0x52; 16]) },
     ];
     let messages = messages.into_iter().chain(relays().into_iter().map(ClientMessage::Relay));
     check(list(&figures, "client"), messages.collect());
@@ -55,8 +59,10 @@ fn what_the_server_says_reads_as_golden() {
     };
     let messages = [
         ServerMessage::Created { nameplate: nameplate(), ttl: 3600, ice: vec![] },
-        ServerMessage::Joined { ns: Hex([0xab; 16]), ice: vec![stun, turn] },
+        ServerMessage::Joined { ns: Hex([0xab; 16]), ice: vec![stun.clone(), turn] },
         ServerMessage::Peer { nr: Hex([0xcd; 16]) },
+        ServerMessage::Met { nonce: Hex([0x52; 16]), ice: vec![] },
+        ServerMessage::Met { nonce: Hex([0x51; 16]), ice: vec![stun] },
         ServerMessage::Gone,
     ];
     let messages = messages.into_iter().chain(relays().into_iter().map(ServerMessage::Relay));
