@@ -18,6 +18,8 @@
 //!
 //! All calls block. Nothing here knows of networks, tasks or clocks.
 
+#[cfg(test)]
+mod change_tests;
 mod commit;
 mod conflict;
 #[cfg(test)]

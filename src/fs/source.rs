@@ -1,7 +1,8 @@
 //! What is sent: the manifest in batches, and the bytes of its entries, read once.
 //!
-//! A file must be the same thing with the same size and time when it was listed, when its first chunk
-//! is read and after its last one, else it is [`SourceFault::Changed`]. Bytes go from the disk into
+//! A file must be the same thing with the same size and times when it was listed, when it is opened and
+//! after each chunk, else it is [`SourceFault::Changed`]. One of the times is that of the last change of
+//! anything (`ctime`), which nobody can put back. Bytes go from the disk into
 //! the frames that the network sends. Numbers are known only from [`Source::next_batch`] to
 //! [`Source::forget`], so memory follows the entries under way and not the size of the tree.
 
@@ -63,8 +64,8 @@ struct Announced {
     root: usize,
     path: RelPath,
     id: FileId,
-    /// Absent for folders and links, which have no bytes.
-    file: Option<(u64, Mtime)>,
+    /// Size, time of the bytes and time of anything. Absent for folders and links, which have no bytes.
+    file: Option<(u64, Mtime, Mtime)>,
 }
 
 impl Source {
@@ -159,7 +160,7 @@ impl Source {
 
     fn announce(&mut self, found: Found) -> Entry {
         let file = match found.kind {
-            EntryKind::File { size, mtime, .. } => Some((size, mtime)),
+            EntryKind::File { size, mtime, .. } => Some((size, mtime, found.ctime)),
             EntryKind::Folder { .. } | EntryKind::Link { .. } => None,
         };
         let announced = Announced { root: found.root, path: found.path.clone(), id: found.id, file };
@@ -170,13 +171,13 @@ impl Source {
 
     /// Reads chunk `index` (its offset in [`CHUNK_BYTES`]) of an announced file.
     ///
-    /// One file is open at a time, so chunks are best read in order.
+    /// One file is open at a time, so chunks are best read in order; they may be read again in any order.
     ///
     /// # Errors
-    /// [`SourceFault::Changed`] as the file's head says; `Gone`, `Denied` or `Io` when it cannot be
+    /// [`SourceFault::Changed`] as the head of this file says; `Gone`, `Denied` or `Io` when it cannot be
     /// read, and `Io` for a chunk that no announced file has.
     pub fn read_chunk(&mut self, entry: u32, index: u32) -> Result<ChunkRead, SourceFault> {
-        let (size, _) = self.announced.get(&entry).and_then(|it| it.file).ok_or(SourceFault::Io)?;
+        let (size, ..) = self.announced.get(&entry).and_then(|it| it.file).ok_or(SourceFault::Io)?;
         let start = u64::from(index) * u64::from(CHUNK_BYTES);
         let end = size.min(start + u64::from(CHUNK_BYTES));
         if start >= end {
@@ -188,14 +189,20 @@ impl Source {
         }
         let (_, file) = self.open.as_ref().expect("it was opened just now");
         let chunk = read_frames(file, entry, start, end);
-        let checked = match end == size {
-            true => self.announced.get(&entry).map_or(Ok(()), |it| it.check(file)),
-            false => Ok(()),
-        };
+        // What changed before or while it was read shows afterwards: no time can be put back.
+        let checked = self.announced.get(&entry).map_or(Ok(()), |it| it.check(file));
         if end == size || chunk.is_err() || checked.is_err() {
             self.open = None;
         }
-        chunk.and_then(|chunk| checked.map(|()| chunk))
+        match checked {
+            Ok(()) => chunk,
+            // A deleted file changes with its last name.
+            Err(SourceFault::Changed) => Err(match self.open_file(entry) {
+                Err(SourceFault::Gone) => SourceFault::Gone,
+                Ok(_) | Err(_) => SourceFault::Changed,
+            }),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Checks an announced file that has no bytes as [`Source::read_chunk`] would.
@@ -249,8 +256,9 @@ impl Source {
 
 impl Announced {
     fn check(&self, file: &File) -> Result<(), SourceFault> {
-        let Stat { form, id, size, mtime, .. } = os::stat(file).map_err(fault)?;
-        match form == Form::File && id == self.id && self.file == Some((size, mtime)) {
+        let Stat { form, id, size, mtime, ctime, links, .. } = os::stat(file).map_err(fault)?;
+        let same = id == self.id && self.file == Some((size, mtime, ctime));
+        match form == Form::File && links > 0 && same {
             true => Ok(()),
             false => Err(SourceFault::Changed),
         }

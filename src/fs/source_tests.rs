@@ -227,65 +227,6 @@ fn a_sparse_file_reads_as_zeros_around_its_bytes() {
     assert!(last.frames.last().unwrap().ends_with(b"\0end"));
 }
 
-/// Does `change` to the announced file `t/f` of 2 chunks, then reads chunk `index`.
-fn read_after(change: impl FnOnce(&Path), index: u32) -> Result<(), SourceFault> {
-    let root = tree(&[("t/f", &vec![1; CHUNK + 1])]);
-    let mut source = open(&[&root.path().join("t")]).unwrap();
-    source.next_batch(9);
-    if index == 1 {
-        source.read_chunk(0, 0).unwrap();
-    }
-    change(&root.path().join("t/f"));
-    source.read_chunk(0, index).map(drop)
-}
-
-#[test]
-fn a_file_that_changes_is_never_sent_as_if_it_had_not() {
-    let grow = |path: &Path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(9 << 20).unwrap();
-    let shrink = |path: &Path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(7).unwrap();
-    let touch = |path: &Path| {
-        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-        file.write_all_at(b"x", 3).unwrap();
-        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
-    };
-    for index in [0, 1] {
-        assert_eq!(read_after(|_| (), index), Ok(()));
-        assert_eq!(read_after(grow, index), Err(SourceFault::Changed));
-        assert_eq!(read_after(shrink, index), Err(SourceFault::Changed));
-        assert_eq!(read_after(touch, index), Err(SourceFault::Changed));
-    }
-}
-
-#[test]
-fn a_file_that_is_replaced_is_not_read() {
-    let same_elsewhere = |path: &Path| {
-        let other = path.with_file_name("other");
-        fs::copy(path, &other).unwrap();
-        let modified = fs::metadata(path).unwrap().modified().unwrap();
-        fs::File::options().write(true).open(&other).unwrap().set_modified(modified).unwrap();
-        fs::rename(other, path).unwrap();
-    };
-    assert_eq!(read_after(same_elsewhere, 0), Err(SourceFault::Changed));
-    assert_eq!(read_after(|path| fs::remove_file(path).unwrap(), 0), Err(SourceFault::Gone));
-    let link = |path: &Path| {
-        fs::rename(path, path.with_file_name("moved")).unwrap();
-        symlink("moved", path).unwrap();
-    };
-    assert_eq!(read_after(link, 0), Err(SourceFault::Changed));
-    // A pipe that nobody writes to would block whoever opens it in the ordinary way.
-    let fifo = |path: &Path| {
-        fs::remove_file(path).unwrap();
-        mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    };
-    assert_eq!(read_after(fifo, 0), Err(SourceFault::Changed));
-    let folder_link = |path: &Path| {
-        let folder = path.parent().unwrap();
-        fs::rename(folder, folder.with_file_name("u")).unwrap();
-        symlink("/", folder).unwrap();
-    };
-    assert_eq!(read_after(folder_link, 0), Err(SourceFault::Gone));
-}
-
 #[test]
 fn an_empty_file_is_checked_like_any_other() {
     let root = tree(&[("t/a", b""), ("t/b", b"")]);

@@ -12,7 +12,7 @@ use crate::fs::SourceError;
 use crate::fs::leftover::is_stage;
 use crate::fs::os::{self, FileId, Folder, Form, Kind, OsError, Stat};
 use crate::wire::path::{LinkTarget, NameError, RelPath};
-use crate::wire::peer::EntryKind;
+use crate::wire::peer::{EntryKind, Mtime};
 
 /// Folders that a walk keeps open; those further up are opened again on the way back.
 const KEPT_OPEN: usize = 64;
@@ -88,6 +88,8 @@ pub(crate) struct Found {
     pub kind: EntryKind,
     /// Which thing on disk it is.
     pub id: FileId,
+    /// When anything of it last changed.
+    pub ctime: Mtime,
 }
 
 /// Something on disk that is not sent.
@@ -192,7 +194,13 @@ impl Walk {
         let root = &self.roots[index];
         if root.stat.form == Form::File {
             let kind = file_kind(&root.stat);
-            let found = Found { root: index, path: root.name.clone(), kind, id: root.stat.id };
+            let found = Found {
+                root: index,
+                path: root.name.clone(),
+                kind,
+                id: root.stat.id,
+                ctime: root.stat.ctime,
+            };
             return (self.pass != Pass::Links).then_some(Step::Found(found));
         }
         match Folder::open(&root.path).and_then(|folder| Frame::open(root.name.clone(), folder)) {
@@ -208,7 +216,8 @@ impl Walk {
     fn leave(&mut self) -> Option<Step> {
         let frame = self.stack.pop()?;
         let kind = EntryKind::Folder { mtime: frame.stat.mtime };
-        let found = Found { root: self.next_root - 1, path: frame.path, kind, id: frame.stat.id };
+        let Frame { path, stat: Stat { id, ctime, .. }, .. } = frame;
+        let found = Found { root: self.next_root - 1, path, kind, id, ctime };
         (self.pass != Pass::Links).then_some(Step::Found(found))
     }
 
@@ -263,13 +272,19 @@ impl Walk {
                 None
             }
             Form::File if self.pass == Pass::Links => None,
-            Form::File => Some(Step::Found(Found { root, path, kind: file_kind(&stat), id: stat.id })),
+            Form::File => {
+                let (kind, Stat { id, ctime, .. }) = (file_kind(&stat), stat);
+                Some(Step::Found(Found { root, path, kind, id, ctime }))
+            }
             Form::Link if self.pass == Pass::Bodies => {
                 self.met_links = true;
                 None
             }
             Form::Link => match link_kind(folder, name, &path) {
-                Ok(kind) => Some(Step::Found(Found { root, path, kind, id: stat.id })),
+                Ok(kind) => {
+                    let Stat { id, ctime, .. } = stat;
+                    Some(Step::Found(Found { root, path, kind, id, ctime }))
+                }
                 Err(why) => Some(Step::Skipped(Skipped { path: local(), why })),
             },
             Form::Fifo => self.passed_over(local(), SkipReason::Fifo),
