@@ -34,8 +34,14 @@ pub mod journal;
 #[cfg(test)]
 mod journal_tests;
 mod leftover;
+#[cfg(test)]
+mod leftover_tests;
+#[cfg(test)]
+mod named_tests;
 mod os;
 mod plan;
+#[cfg(test)]
+mod resume_tests;
 mod sink;
 #[cfg(test)]
 mod sink_tests;
