@@ -155,7 +155,7 @@ impl<'a> Committer<'a> {
             Err(error) => {
                 let fault = || DiskFault::new(error, self.path.join(path.as_str()));
                 let outcome = self.on_conflict.settle(error).ok_or_else(fault)?;
-                if let Place::Staged(Staged { stage, file }) = place {
+                if let Place::Staged(Staged { stage, file, .. }) = place {
                     stage.discard(*file);
                 }
                 (outcome, None)

@@ -13,7 +13,7 @@ use crate::fs::DiskFault;
 use crate::fs::journal::{self, FILE_NAME, Head, JournaledFile, MAX_FILES, Record, Records};
 use crate::fs::leftover::{self, Unusable, is_stage};
 use crate::fs::os::{self, Folder, Kind, Lock, OsError, Waiting};
-use crate::fs::plan::{Announced, Staged};
+use crate::fs::plan::{Announced, Belongs, Staged};
 use crate::fs::stage::{DATA, Stage};
 use crate::wire::path::RelPath;
 use crate::wire::peer::Mtime;
@@ -202,14 +202,12 @@ impl Earlier {
 
     /// Finds the best staged file for an entry, and takes over its stage: the one of the same path, size
     /// and time, else of the same path, else of the same size and time; of several the one that holds most.
-    ///
-    /// # Errors
-    /// When its stage cannot be written to.
+    /// A stage that cannot be written to is left alone.
     pub fn claim(
         &mut self,
         entry: &Announced,
         adopt: impl Fn(&str, Folder, Folder) -> Result<Stage, DiskFault>,
-    ) -> Result<Option<Claim>, DiskFault> {
+    ) -> Option<Claim> {
         let same = (entry.size, entry.mtime);
         let by_path = self.by_path.get(&entry.path).into_iter().flatten().map(|&it| (true, it));
         let by_content = self.by_content.get(&same).into_iter().flatten().map(|&it| (false, it));
@@ -219,8 +217,7 @@ impl Earlier {
             let Some(&Candidate { stage, id, size, mtime, taken: false }) = self.files.get(at) else {
                 continue;
             };
-            let Some(stage) = self.stages.get_mut(stage).map(|it| it.adopt(&adopt)).transpose()?.flatten()
-            else {
+            let Some(stage) = self.stages.get_mut(stage).and_then(|it| it.adopt(&adopt)) else {
                 continue;
             };
             let held = stage.held_bytes(id).unwrap_or_default();
@@ -228,22 +225,33 @@ impl Earlier {
             let exact = same_path && (size, mtime) == same;
             let rank = (exact, same_path, chunks);
             if chunks > 0 && best.as_ref().is_none_or(|(known, ..)| *known < rank) {
-                best = Some((rank, at, Claim { staged: Staged { stage, file: id }, chunks }));
+                let belongs = if same_path { Belongs::Surely } else { Belongs::Perhaps };
+                best = Some((rank, at, Claim { staged: Staged { stage, file: id, belongs }, chunks }));
             }
         }
-        let Some(((exact, ..), at, claim)) = best else { return Ok(None) };
+        let ((exact, same_path, _), at, claim) = best?;
         if let Some(candidate) = self.files.get_mut(at) {
             candidate.taken = true;
         }
-        if !exact {
+        if same_path && !exact {
             let Announced { path, size, mtime } = entry.clone();
             let record = JournaledFile { id: claim.staged.file, path, size, mtime };
-            // Without it a later session does not find the file by its new name, and that is all.
+            // Without it a later session knows the file by its path only, and that is enough.
             if let Err(fault) = claim.staged.stage.journal_file(record) {
                 log::warn!("the journal of an earlier transfer could not be written: {fault}");
             }
         }
-        Ok(Some(claim))
+        Some(claim)
+    }
+
+    /// Gives a claimed file back, for an entry that it belongs to.
+    pub fn give_back(&mut self, staged: &Staged) {
+        let of = |it: &Found| matches!(&it.state, State::Adopted(stage) if Arc::ptr_eq(stage, &staged.stage));
+        let stage = self.stages.iter().position(of);
+        let mut candidates = self.files.iter_mut();
+        if let Some(it) = candidates.find(|it| Some(it.stage) == stage && it.id == staged.file) {
+            it.taken = false;
+        }
     }
 
     /// Removes the stages in which nothing is left that could be taken up; what cannot be removed stays.
@@ -271,23 +279,24 @@ impl Found {
     fn adopt(
         &mut self,
         adopt: &impl Fn(&str, Folder, Folder) -> Result<Stage, DiskFault>,
-    ) -> Result<Option<Arc<Stage>>, DiskFault> {
-        match std::mem::replace(&mut self.state, State::LeftAlone) {
-            State::LeftAlone => Ok(None),
-            State::Adopted(stage) => {
-                self.state = State::Adopted(Arc::clone(&stage));
-                Ok(Some(stage))
+    ) -> Option<Arc<Stage>> {
+        let stage = match std::mem::replace(&mut self.state, State::LeftAlone) {
+            State::LeftAlone => return None,
+            State::Adopted(stage) => stage,
+            State::Untouched { folder, .. } if folder.lock(Waiting::No) == Lock::Busy => {
+                log::info!("`{}` is left alone: another transfer uses it", self.name);
+                return None;
             }
-            State::Untouched { folder, data } => {
-                if folder.lock(Waiting::No) == Lock::Busy {
-                    log::info!("`{}` is left alone: another transfer uses it", self.name);
-                    return Ok(None);
+            State::Untouched { folder, data } => match adopt(&self.name, folder, data) {
+                Ok(stage) => Arc::new(stage),
+                Err(fault) => {
+                    log::warn!("`{}` is left alone: {fault}", self.name);
+                    return None;
                 }
-                let stage = Arc::new(adopt(&self.name, folder, data)?);
-                self.state = State::Adopted(Arc::clone(&stage));
-                Ok(Some(stage))
-            }
-        }
+            },
+        };
+        self.state = State::Adopted(Arc::clone(&stage));
+        Some(stage)
     }
 }
 

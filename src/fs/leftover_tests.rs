@@ -87,6 +87,17 @@ fn a_huge_staged_file_is_cut_to_its_entry() {
 }
 
 #[test]
+fn a_resumed_file_gets_the_ordinary_permissions() {
+    let (root, stage) = staged();
+    fs::set_permissions(stage.join("data/0"), fs::Permissions::from_mode(0o6777)).unwrap();
+    fs::set_permissions(stage.join("data"), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::write(root.path().join("plain"), "").unwrap();
+    resumed(root.path(), &entry("a", &content(1), 1), &content(1));
+    let mode = |name: &str| fs::metadata(root.path().join(name)).unwrap().permissions().mode();
+    assert_eq!(mode("a"), mode("plain"));
+}
+
+#[test]
 fn leftovers_are_told_with_size_and_state() {
     let (root, stage) = staged();
     let state = || leftovers(root.path()).unwrap().into_iter().map(|it| it.state).collect::<Vec<_>>();

@@ -74,6 +74,16 @@ pub(crate) enum Place {
 pub(crate) struct Staged {
     pub stage: Arc<Stage>,
     pub file: u32,
+    pub belongs: Belongs,
+}
+
+/// How sure it is that a staged file belongs to its entry, before its bytes were compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Belongs {
+    /// It was made for an entry of this path.
+    Surely,
+    /// Only size and time are the same. It may be another entry's, and then goes back to it.
+    Perhaps,
 }
 
 /// A file under way.

@@ -21,7 +21,7 @@ use crate::fs::finish::{Finishing, finish_files};
 use crate::fs::journal::{ChunkRecord, JournaledFile};
 use crate::fs::leftover::or_here;
 use crate::fs::os::{self, Folder, Kind, OsError, Placing};
-use crate::fs::plan::{Announced, Place, Staged, UnderWay};
+use crate::fs::plan::{Announced, Belongs, Place, Staged, UnderWay};
 use crate::fs::stage::Stage;
 use crate::wire::peer::{EntryKind, Hash};
 
@@ -125,10 +125,10 @@ impl Sink {
         let (place, announced) = under_way.map_or((Place::Nowhere, None), |it| (it.place, it.announced));
         match place {
             Place::Nowhere => {
-                let (Staged { stage, file }, to) = self.begin(entry, announced)?;
+                let (Staged { stage, file, .. }, to) = self.begin(entry, announced)?;
                 stage.write_chunk(file, &to, index, parts)
             }
-            Place::Staged(Staged { stage, file }) => {
+            Place::Staged(Staged { stage, file, .. }) => {
                 stage.write_chunk(file, &stage.open_file(file)?, index, parts)
             }
             Place::Named(_) => Err(DiskFault::Damaged { path: self.path.clone() }),
@@ -139,7 +139,7 @@ impl Sink {
     fn begin(&self, entry: u32, announced: Option<Announced>) -> Result<(Staged, os::File), DiskFault> {
         let stage = self.need_stage()?;
         let (file, made) = stage.make_file()?;
-        let staged = Staged { stage, file };
+        let staged = Staged { stage, file, belongs: Belongs::Surely };
         self.put(entry, Place::Staged(staged.clone()));
         if let Some(Announced { path, size, mtime }) = announced.filter(Announced::is_journaled) {
             staged.stage.journal_file(JournaledFile { id: file, path, size, mtime })?;
@@ -167,7 +167,7 @@ impl Sink {
             for chunk in chunks {
                 let Some(UnderWay {
                     announced: Some(announced),
-                    place: Place::Staged(Staged { stage, file }),
+                    place: Place::Staged(Staged { stage, file, .. }),
                 }) = under_way.get(&chunk.entry)
                 else {
                     continue;
@@ -206,7 +206,7 @@ impl Sink {
         }
         let files =
             batch.iter().zip(&places).filter_map(|(commit, place)| match (&commit.item.kind, place) {
-                (&EntryKind::File { size, mtime, executable }, Place::Staged(Staged { stage, file })) => {
+                (&EntryKind::File { size, mtime, executable }, Place::Staged(Staged { stage, file, .. })) => {
                     Some(Finishing { stage, file: *file, size, mtime, executable })
                 }
                 (_, _) => None,
@@ -227,7 +227,7 @@ impl Sink {
     /// Forgets an entry and drops what this session staged of it. What an earlier session staged stays.
     pub fn discard(&self, entry: u32) {
         let under_way = lock(&self.under_way).remove(&entry);
-        if let Some(UnderWay { place: Place::Staged(Staged { stage, file }), .. }) = under_way
+        if let Some(UnderWay { place: Place::Staged(Staged { stage, file, .. }), .. }) = under_way
             && !stage.is_earlier()
         {
             stage.discard(file);

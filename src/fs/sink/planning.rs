@@ -9,7 +9,7 @@ use crate::fs::dir::Cursor;
 use crate::fs::earlier::{Claim, Earlier};
 use crate::fs::hash::hash_chunk;
 use crate::fs::os::{self, Folder, Kind, OsError, Stat};
-use crate::fs::plan::{Announced, Otherwise, Place, Plan, Staged, UnderWay};
+use crate::fs::plan::{Announced, Belongs, Otherwise, Place, Plan, Staged, UnderWay};
 use crate::fs::sink::{Sink, Stages, lock};
 use crate::fs::stage::Stage;
 use crate::wire::chunk_count;
@@ -80,10 +80,14 @@ impl Sink {
         let mut earlier = self.find_earlier()?;
         let claim = earlier
             .as_mut()
-            .map(|it| it.claim(announced, |name, folder, data| self.adopt(name, folder, data)));
-        Ok(match claim.transpose()?.flatten() {
+            .and_then(|it| it.claim(announced, |name, folder, data| self.adopt(name, folder, data)));
+        Ok(match claim {
             Some(Claim { staged, chunks }) => {
-                (Plan::Here { chunks, otherwise: Otherwise::Fetch }, Place::Staged(staged))
+                let otherwise = match staged.belongs {
+                    Belongs::Surely => Otherwise::Fetch,
+                    Belongs::Perhaps => Otherwise::Restart,
+                };
+                (Plan::Here { chunks, otherwise }, Place::Staged(staged))
             }
             None => (Plan::All, Place::Nowhere),
         })
@@ -119,7 +123,7 @@ impl Sink {
         let Some(UnderWay { announced: Some(announced), place }) = under_way else { return Ok(None) };
         match place {
             Place::Nowhere => Ok(None),
-            Place::Staged(Staged { stage, file }) => stage.hash_chunk(file, announced.size, index),
+            Place::Staged(Staged { stage, file, .. }) => stage.hash_chunk(file, announced.size, index),
             Place::Named(stat) => {
                 let (parent, name) = announced.path.split();
                 let mut cursor = Cursor::new(Arc::clone(&self.root));
@@ -137,7 +141,14 @@ impl Sink {
     pub fn restart(&self, entry: u32) -> Result<(), DiskFault> {
         let place = lock(&self.under_way).get(&entry).map(|it| it.place.clone());
         match place {
-            Some(Place::Staged(Staged { stage, file })) => stage.empty(file),
+            Some(Place::Staged(staged)) if staged.belongs == Belongs::Perhaps => {
+                if let Some(earlier) = lock(&self.earlier).as_mut() {
+                    earlier.give_back(&staged);
+                }
+                self.put(entry, Place::Nowhere);
+                Ok(())
+            }
+            Some(Place::Staged(Staged { stage, file, .. })) => stage.empty(file),
             Some(Place::Named(_)) => {
                 self.put(entry, Place::Nowhere);
                 Ok(())
