@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use p2pcp::code::WordCount;
-use p2pcp::fs::OnConflict;
+use p2pcp::fs::SinkOptions;
 use p2pcp::lan::Scope;
 use p2pcp::send::Meeting;
+use p2pcp::session::lasting::RECONNECT_FOR;
 use p2pcp::ui::{Allowed, Reporter, Role, Style, Verbosity};
 use p2pcp::{recv, send};
 
@@ -28,6 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         meeting: Meeting::Here(Scope::Loopback),
         stun: Vec::new(),
         words: WordCount::default(),
+        reconnect_for: RECONNECT_FOR,
+        again: String::new(),
     };
     let quiet = |role| {
         let verbosity = Verbosity::Quiet;
@@ -48,8 +51,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
             meeting: Meeting::Here(Scope::Loopback),
             stun: Vec::new(),
             folder: target.clone(),
-            on_conflict: OnConflict::Refuse,
+            sink: SinkOptions::default(),
             assume_yes: true,
+            reconnect_for: RECONNECT_FOR,
+            force: false,
+            again: String::new(),
         };
         Ok::<_, Box<dyn Error>>(recv::run(receiver, &at_receiver).await?)
     };

@@ -2,148 +2,37 @@
 //!
 //! What was typed becomes what is meant here: flag before environment before `.env` before default.
 
+mod again;
+mod arguments;
 mod environment;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
 
+use crate::cli::arguments::{
+    Cli, Command, ConflictArgs, MeetingArgs, OutputArgs, RecvArgs, SendArgs, SignalArgs,
+};
 use crate::cli::environment::{Environment, Origin};
-use crate::code::{Code, WordCount};
+use crate::code::Code;
 use crate::error::{Error, ExitCode, Finish};
-use crate::fs::OnConflict;
+use crate::fs::{OnConflict, SinkOptions, Stages};
 use crate::interrupt::Interrupts;
 use crate::lan::Scope;
 use crate::send::Meeting;
 use crate::signaling::ServerUrl;
 use crate::ui::{Allowed, Problem, Reporter, Role, Style, Verbosity};
 use crate::wire::signaling::DEFAULT_PORT;
-use crate::{recv, send, signal};
+use crate::{clean, recv, send, signal};
 
 /// Address that `signal` listens on when nothing else is said: this machine only.
 const DEFAULT_LISTEN: &str = "127.0.0.1";
 
-/// Copies files from one machine to another, directly.
-#[derive(Debug, Parser)]
-#[command(name = "p2pcp", version, about, long_about = None, after_help = EXIT_CODES, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-const EXIT_CODES: &str = "\
-Two terminals are enough to try it: `p2pcp send photos/` shows a code,
-`p2pcp recv CODE` gets the files.
-
-Exit codes: 0 done, 1 failed or not everything sent, 2 usage,
-3 code wrong, used or unknown, 4 declined, 5 peer or network lost, 6 disk,
-7 bytes changed, 8 some names were taken, 130 interrupted, 143 terminated.";
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Show a code and send to whoever types it
-    Send(SendArgs),
-    /// Receive what somebody sends
-    Recv(RecvArgs),
-    /// Host the rendezvous for others
-    Signal(SignalArgs),
-}
-
-#[derive(Debug, Args)]
-struct SendArgs {
-    /// Files and folders to send
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
-    /// Words in the code; each makes it 1,024 times harder to guess
-    #[arg(long, value_name = "N", default_value = "2", value_parser = parse_words)]
-    words: WordCount,
-    #[command(flatten)]
-    meeting: MeetingArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
-#[derive(Debug, Args)]
-struct RecvArgs {
-    /// The code that the sender shows; asked for when missing
-    #[arg(value_name = "CODE", num_args = 0..)]
-    code: Vec<String>,
-    /// Folder to receive into
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
-    output: PathBuf,
-    /// Accept without being asked
-    #[arg(short, long)]
-    yes: bool,
-    #[command(flatten)]
-    conflict: ConflictArgs,
-    #[command(flatten)]
-    meeting: MeetingArgs,
-    #[command(flatten)]
-    talk: OutputArgs,
-}
-
-/// What to do about a file whose name is taken; without any of these it is refused and stays as it is.
-#[derive(Debug, Args)]
-#[group(multiple = false)]
-struct ConflictArgs {
-    /// Replace files whose names are taken
-    #[arg(long)]
-    overwrite: bool,
-    /// Receive files whose names are taken as `name (1).ext`
-    #[arg(long)]
-    rename: bool,
-    /// Leave files whose names are taken as they are, and do not count that as a failure
-    #[arg(long)]
-    skip: bool,
-}
-
-#[derive(Debug, Args)]
-struct MeetingArgs {
-    /// Meet on this server [env: SIGNALING_SERVER_ADDR, SIGNALING_SERVER_PORT]
-    #[arg(long, value_name = "URL", conflicts_with_all = ["local", "loopback"])]
-    server: Option<String>,
-    /// Meet on this machine or the local network, whatever server is configured
-    #[arg(long, conflicts_with = "loopback")]
-    local: bool,
-    /// Meet on this machine only: nothing leaves it
-    #[arg(long)]
-    loopback: bool,
-    /// STUN servers, separated by commas; `none` for none [env: STUN_SERVERS]
-    #[arg(long, value_name = "LIST")]
-    stun: Option<String>,
-}
-
-#[derive(Debug, Args)]
-struct OutputArgs {
-    /// Say only what is needed
-    #[arg(short, long, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Say more
-    #[arg(short, long)]
-    verbose: bool,
-}
-
-#[derive(Debug, Args)]
-struct SignalArgs {
-    /// Address to listen on, with or without a port [env: SIGNALING_SERVER_ADDR] [default: 127.0.0.1]
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<String>,
-    /// Port to listen on; 0 for any [env: SIGNALING_SERVER_PORT] [default: 8091]
-    #[arg(long, value_name = "PORT")]
-    port: Option<u16>,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
-fn parse_words(text: &str) -> Result<WordCount, String> {
-    let count = text.parse().ok().and_then(WordCount::new);
-    count.ok_or_else(|| format!("a number from {} to {}", WordCount::MIN, WordCount::MAX))
-}
-
 /// Runs the command line `arguments`, program name first, and returns the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let typed: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&typed) {
         Ok(cli) => cli,
         Err(error) => {
             // `--help` and `--version` come this way too, to stdout and with success.
@@ -156,6 +45,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Send(args) => (Role::Send, &args.output),
         Command::Recv(args) => (Role::Recv, &args.talk),
         Command::Signal(args) => (Role::Send, &args.output),
+        Command::Clean(args) => (Role::Recv, &args.output),
     };
     let reporter = Reporter::new(style(role, output, &environment));
     reporter.log_here();
@@ -164,9 +54,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let command = async {
         match cli.command {
-            Command::Send(args) => run_send(args, &environment, &reporter).await,
-            Command::Recv(args) => run_recv(args, &environment, &reporter).await,
+            Command::Send(args) => run_send(args, &typed, &environment, &reporter).await,
+            Command::Recv(args) => run_recv(args, &typed, &environment, &reporter).await,
             Command::Signal(args) => run_signal(args, &environment, &reporter).await,
+            Command::Clean(args) => clean::run(args.folder, args.yes, &reporter).await,
         }
     };
     let mut interrupts = Interrupts::listen();
@@ -181,12 +72,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(finish) => finish.exit_code(),
         Err(error) => {
             let (sentence, cause, hint) = (error.to_string(), error.cause(), error.hint());
-            let problem = Problem {
-                sentence: &sentence,
-                cause: cause.as_deref(),
-                hint: hint.as_deref(),
-                ..Problem::default()
-            };
+            let problem = Problem { sentence: &sentence, cause: cause.as_deref(), hint: hint.as_deref() };
             reporter.failed(&problem);
             error.exit_code()
         }
@@ -204,17 +90,29 @@ fn style(role: Role, output: &OutputArgs, environment: &Environment) -> Style {
     Style { role, verbosity, colour: unless(dumb || environment.no_color()), motion: unless(dumb) }
 }
 
-async fn run_send(args: SendArgs, environment: &Environment, reporter: &Reporter) -> Result<Finish, Error> {
+async fn run_send(
+    args: SendArgs,
+    typed: &[OsString],
+    environment: &Environment,
+    reporter: &Reporter,
+) -> Result<Finish, Error> {
     let options = send::Options {
         paths: args.paths,
         meeting: meeting(&args.meeting, None, environment, reporter)?,
         stun: stun(&args.meeting, environment),
         words: args.words,
+        reconnect_for: Duration::from_secs(args.meeting.reconnect),
+        again: again::line(typed, &[], None),
     };
     send::run(options, reporter, |_| ()).await
 }
 
-async fn run_recv(args: RecvArgs, environment: &Environment, reporter: &Reporter) -> Result<Finish, Error> {
+async fn run_recv(
+    args: RecvArgs,
+    arguments: &[OsString],
+    environment: &Environment,
+    reporter: &Reporter,
+) -> Result<Finish, Error> {
     let typed = match args.code.is_empty() {
         false => args.code.join(" "),
         true => ask_code(reporter).await.ok_or(Error::NoCode)?,
@@ -228,13 +126,20 @@ async fn run_recv(args: RecvArgs, environment: &Environment, reporter: &Reporter
         meeting: meeting(&args.meeting, parsed.server.as_deref(), environment, reporter)?,
         stun: stun(&args.meeting, environment),
         folder: args.output,
-        on_conflict: match args.conflict {
-            ConflictArgs { overwrite: true, .. } => OnConflict::Overwrite,
-            ConflictArgs { rename: true, .. } => OnConflict::Rename,
-            ConflictArgs { skip: true, .. } => OnConflict::Skip,
-            ConflictArgs { .. } => OnConflict::Refuse,
+        sink: SinkOptions {
+            on_conflict: match args.conflict {
+                ConflictArgs { overwrite: true, .. } => OnConflict::Overwrite,
+                ConflictArgs { rename: true, .. } => OnConflict::Rename,
+                ConflictArgs { skip: true, .. } => OnConflict::Skip,
+                ConflictArgs { .. } => OnConflict::Refuse,
+            },
+            stages: if args.fresh { Stages::Fresh } else { Stages::Resume },
+            journal: !args.no_resume,
         },
         assume_yes: args.yes,
+        reconnect_for: Duration::from_secs(args.meeting.reconnect),
+        force: args.force,
+        again: again::line(arguments, &args.code, Some("CODE")),
     };
     recv::run(options, reporter).await
 }

@@ -5,12 +5,14 @@
 //! use, that it knows the code. Any failure after a join has spent the code.
 
 mod exchange;
+pub mod reunion;
 pub mod stun;
 
 use std::time::Duration;
 
 use crate::code::{Code, WordCount};
 use crate::connect::exchange::{Exchange, agree};
+use crate::connect::reunion::Reunion;
 use crate::connect::stun::StunServers;
 use crate::crypto::keys::Complete;
 use crate::crypto::{Key, Role};
@@ -28,6 +30,20 @@ const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// Longest wait for a network path, from the first description on.
 pub const PATH_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long an attempt waits before it is given up.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// For one message of the peer.
+    peer: Duration,
+    /// For a path.
+    path: Duration,
+}
+
+impl Patience {
+    /// People wait for it, and a failure costs the code.
+    const FIRST: Self = Self { peer: PEER_WITHIN, path: PATH_WITHIN };
+}
 
 /// How far a connection may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +66,16 @@ pub struct Surroundings {
     pub stun: StunServers,
 }
 
+impl Surroundings {
+    /// Takes in what the signaling server offers.
+    fn add(&mut self, ice_servers: &[IceServer]) {
+        let urls = ice_servers.iter().flat_map(|it| &it.urls).filter(|it| it.starts_with("stun:"));
+        if self.limit == Limit::Internet {
+            urls.for_each(|url| self.stun.add(url));
+        }
+    }
+}
+
 /// An authenticated link.
 pub struct Bound {
     /// The link.
@@ -58,6 +84,8 @@ pub struct Bound {
     pub path: Path,
     /// The key of the receiver's last word.
     pub complete_key: Key<Complete>,
+    /// How to find each other again when the link is lost.
+    pub reunion: Reunion,
 }
 
 /// Why two peers did not meet.
@@ -173,18 +201,17 @@ impl Joined {
     /// [`ConnectError`]; the peer is told that it is over.
     pub async fn bind(self, mut surroundings: Surroundings) -> Result<Bound, ConnectError> {
         let Self { role, signaling, code, ns, nr, ice_servers } = self;
-        let ice_servers = if surroundings.limit == Limit::Internet { ice_servers } else { Vec::new() };
-        for url in ice_servers.iter().flat_map(|it| &it.urls).filter(|it| it.starts_with("stun:")) {
-            surroundings.stun.add(url);
-        }
+        surroundings.add(&ice_servers);
         let context = Context { secret: code.secret(), nameplate: code.nameplate(), ns, nr };
-        let mut exchange = Exchange::new(role, signaling);
+        let mut exchange = Exchange::new(role, signaling, Patience::FIRST);
         let result = async {
             let schedule = agree(&mut exchange, context, &random()).await?;
-            exchange.connect(schedule, surroundings).await
+            let (link, path) = exchange.connect(&schedule, surroundings).await?;
+            let reunion = Reunion::of(&schedule, role);
+            Ok(Bound { link, path, complete_key: schedule.key(), reunion })
         }
         .await;
-        exchange.leave(result.as_ref().ok().map(|bound| bound.path.kind)).await;
+        exchange.leave(result.as_ref().ok().map(|bound: &Bound| bound.path.kind)).await;
         result
     }
 }

@@ -2,21 +2,21 @@
 //!
 //! It feeds [`Input`]s, performs [`Output`]s and decides nothing. Everything it starts ends with it:
 //! [`run`] returns only after the last frame is out and the threads that touch files have stopped.
+//! When a link is lost it asks for another one, and files, person and clock go on meanwhile.
 
+mod queues;
 pub mod receiving;
 pub mod sending;
 mod worker;
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-
+use crate::drive::queues::Queues;
 pub use crate::drive::worker::Worker;
-use crate::session::{Answer, Event, Failure, Input, Machine, Output, Summary};
-use crate::transport::Link;
+use crate::session::{Answer, Event, Failure, Input, Loss, Machine, Output, Summary};
+use crate::transport::{Link, LinkLost};
 use crate::wire::peer::{AbortReason, Offer};
 use crate::wire::{Channel, DEFAULT_WINDOW_BYTES};
 
@@ -65,10 +65,14 @@ pub struct Ended<R> {
 }
 
 /// Drives `machine` to its end; `cancel` ends it early when it resolves.
+///
+/// After a lost link `reconnect` is asked for another one, and may take its time; `None` means that
+/// there is none to be had.
 pub async fn run<M, H, L, P>(
-    mut machine: M,
+    machine: M,
     link: L,
-    mut hands: H,
+    mut reconnect: impl AsyncFnMut() -> Option<L>,
+    hands: H,
     person: &mut P,
     cancel: impl Future<Output = AbortReason>,
 ) -> Ended<H::Rest>
@@ -78,137 +82,164 @@ where
     L: Link,
     P: Person,
 {
-    let mut cancel = pin!(cancel);
-    let mut cancelled = false;
+    let mut world = World::new(hands, person, cancel);
+    let mut machine = machine;
     let mut queues = Queues::default();
-    let mut answer: Option<Pin<Box<dyn Future<Output = Answer>>>> = None;
-    let mut wake = Instant::now();
-    let mut alarm = pin!(tokio::time::sleep_until(wake.into()));
+    let mut connected = Some(link);
     let result = loop {
+        if let Some(result) = world.perform(&mut machine, &mut queues) {
+            break result;
+        }
+        if std::mem::take(&mut world.relink)
+            && let Some(link) = connected.take()
+        {
+            queues.clear();
+            link.abandon().await;
+        }
+        let Some(link) = connected.take() else {
+            let mut again = pin!(reconnect());
+            let found = loop {
+                tokio::select! {
+                    found = &mut again => break Ok(found),
+                    input = world.input(true) => machine.handle(Instant::now(), input),
+                }
+                if let Some(result) = world.perform(&mut machine, &mut queues) {
+                    break Err(result);
+                }
+            };
+            match found {
+                Ok(found) => {
+                    let input = if found.is_some() { Input::LinkUp } else { Input::LinkLost };
+                    connected = found;
+                    machine.handle(Instant::now(), input);
+                    continue;
+                }
+                Err(result) => break result,
+            }
+        };
+        let input = tokio::select! {
+            frame = link.recv() => frame.map_or_else(|lost| Input::LinkDown(lost.into()), |it| Input::Frame(it.0, it.1)),
+            channel = queues.sendable(&link) => {
+                if let Some(frame) = queues.pop(channel) {
+                    // A failure shows in `recv`, which also tells of it when nothing is sent.
+                    link.send(channel, frame).await.ok();
+                }
+                connected = Some(link);
+                continue;
+            }
+            input = world.input(queues.bytes() < QUEUE_BYTES) => input,
+        };
+        match input {
+            Input::LinkDown(_) => {
+                // What was not sent is kept by the session, which knows what is missing.
+                queues.clear();
+                link.abandon().await;
+            }
+            _ => connected = Some(link),
+        }
+        machine.handle(Instant::now(), input);
+    };
+    if let Some(link) = connected {
+        say_goodbye(&link, queues).await;
+        link.close().await;
+    }
+    Ended { result, rest: world.hands.stop().await }
+}
+
+impl From<LinkLost> for Loss {
+    fn from(lost: LinkLost) -> Self {
+        match lost {
+            LinkLost::Silent => Self::Silent,
+            LinkLost::Closed => Self::Closed,
+        }
+    }
+}
+
+type Asked = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// All that a session has to do with but its link.
+struct World<'p, H, P, C> {
+    hands: H,
+    person: &'p mut P,
+    cancel: Pin<Box<C>>,
+    cancelled: bool,
+    answer: Option<Asked>,
+    relink: bool,
+    wake: Instant,
+    alarm: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl<'p, H: Hands, P: Person, C: Future<Output = AbortReason>> World<'p, H, P, C> {
+    fn new(hands: H, person: &'p mut P, cancel: C) -> Self {
+        let wake = Instant::now();
+        Self {
+            hands,
+            person,
+            cancel: Box::pin(cancel),
+            cancelled: false,
+            answer: None,
+            relink: false,
+            wake,
+            alarm: Box::pin(tokio::time::sleep_until(wake.into())),
+        }
+    }
+
+    /// Does what `machine` wants done, and tells when it has ended.
+    fn perform<M: Machine<Job = H::Job>>(
+        &mut self,
+        machine: &mut M,
+        queues: &mut Queues,
+    ) -> Option<Result<Summary, Failure>> {
         let mut result = None;
         while let Some(output) = machine.poll() {
             match output {
-                Output::Send(channel, frame) => queues.of(channel).push(frame),
-                Output::Disk(job) => hands.submit(job),
-                Output::Ask(offer) => answer = Some(person.answer(offer)),
-                Output::Emit(event) => person.see(event),
-                Output::WakeAt(at) => wake = at,
+                Output::Send(channel, frame) => queues.push(channel, frame),
+                Output::Disk(job) => self.hands.submit(job),
+                Output::Ask(offer) => self.answer = Some(self.person.answer(offer)),
+                Output::Emit(event) => self.person.see(event),
+                Output::WakeAt(at) => self.wake = at,
+                Output::Relink => self.relink = true,
                 Output::Done(end) => result = Some(end),
             }
         }
-        if let Some(result) = result {
-            break result;
-        }
         // The wake-up time moves with every frame; the timer is only moved when it must ring earlier.
-        if alarm.deadline() > wake.into() {
-            alarm.as_mut().reset(wake.into());
+        if self.alarm.deadline() > self.wake.into() {
+            self.alarm.as_mut().reset(self.wake.into());
         }
-        let input = tokio::select! {
-            reason = &mut cancel, if !cancelled => {
-                cancelled = true;
-                Input::Cancel(reason)
-            }
-            frame = link.recv() => match frame {
-                Some((channel, frame)) => Input::Frame(channel, frame),
-                None => Input::LinkLost,
-            },
-            done = hands.done(), if queues.bytes() < QUEUE_BYTES => Input::Disk(done),
-            channel = queues.sendable(&link) => {
-                if let Some(frame) = queues.of(channel).pop() {
-                    // A failure shows as the end of `recv`, which also says so when nothing is sent.
-                    link.send(channel, frame).await.ok();
+        result
+    }
+
+    /// The next thing that happens, disk answers only if there is room for what they bring. Cancel safe.
+    async fn input(&mut self, room: bool) -> Input<H::Done> {
+        loop {
+            tokio::select! {
+                reason = &mut self.cancel, if !self.cancelled => {
+                    self.cancelled = true;
+                    return Input::Cancel(reason);
                 }
-                continue;
-            }
-            given = async { answer.as_mut().expect("guarded").await }, if answer.is_some() => {
-                answer = None;
-                Input::Answer(given)
-            }
-            () = &mut alarm => {
-                alarm.as_mut().reset(wake.into());
-                match Instant::now() >= wake {
-                    true => Input::Tick,
-                    false => continue,
+                done = self.hands.done(), if room => return Input::Disk(done),
+                given = async { self.answer.as_mut().expect("guarded").await }, if self.answer.is_some() => {
+                    self.answer = None;
+                    return Input::Answer(given);
+                }
+                () = &mut self.alarm => {
+                    self.alarm.as_mut().reset(self.wake.into());
+                    if Instant::now() >= self.wake {
+                        return Input::Tick;
+                    }
                 }
             }
-        };
-        machine.handle(Instant::now(), input);
+        }
+    }
+}
+
+/// Says what the session had to say last, if there is room for it soon.
+async fn say_goodbye(link: &impl Link, mut queues: Queues) {
+    let goodbye = async {
+        while let Some(frame) = queues.pop(Channel::Control) {
+            link.ready(Channel::Control).await.ok();
+            link.send(Channel::Control, frame).await.ok();
+        }
     };
-    if result.as_ref().err() != Some(&Failure::LinkLost) {
-        let last_words = std::mem::take(&mut queues.control.frames);
-        let goodbye = async {
-            for frame in last_words {
-                link.ready(Channel::Control).await.ok();
-                link.send(Channel::Control, frame).await.ok();
-            }
-        };
-        tokio::time::timeout(LAST_WORDS_WITHIN, goodbye).await.ok();
-    }
-    link.close().await;
-    Ended { result, rest: hands.stop().await }
-}
-
-/// Frames on their way out.
-#[derive(Default)]
-struct Queues {
-    control: Queue,
-    bulk: Queue,
-}
-
-/// Frames for one channel, and how much they are.
-#[derive(Default)]
-struct Queue {
-    frames: VecDeque<BytesMut>,
-    bytes: usize,
-}
-
-impl Queue {
-    fn push(&mut self, frame: BytesMut) {
-        self.bytes += frame.len();
-        self.frames.push_back(frame);
-    }
-
-    fn pop(&mut self) -> Option<BytesMut> {
-        let frame = self.frames.pop_front()?;
-        self.bytes -= frame.len();
-        Some(frame)
-    }
-}
-
-impl Queues {
-    fn bytes(&self) -> usize {
-        self.control.bytes + self.bulk.bytes
-    }
-
-    fn of(&mut self, channel: Channel) -> &mut Queue {
-        match channel {
-            Channel::Control => &mut self.control,
-            Channel::Bulk => &mut self.bulk,
-        }
-    }
-
-    /// The channel that has a frame and room for it, control first. Cancel safe.
-    async fn sendable(&self, link: &impl Link) -> Channel {
-        let control = async {
-            match self.control.frames.is_empty() {
-                true => std::future::pending().await,
-                false => link.ready(Channel::Control).await,
-            }
-        };
-        let bulk = async {
-            match self.bulk.frames.is_empty() {
-                true => std::future::pending().await,
-                false => link.ready(Channel::Bulk).await,
-            }
-        };
-        let (channel, ready) = tokio::select! {
-            biased;
-            ready = control => (Channel::Control, ready),
-            ready = bulk => (Channel::Bulk, ready),
-        };
-        match ready {
-            Ok(()) => channel,
-            Err(_) => std::future::pending().await,
-        }
-    }
+    tokio::time::timeout(LAST_WORDS_WITHIN, goodbye).await.ok();
 }

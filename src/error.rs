@@ -84,14 +84,16 @@ pub enum Error {
         failure: Failure,
         /// What the disk had to do with it.
         fault: Option<DiskFault>,
+        /// The command that goes on from here.
+        again: String,
     },
     /// A signal came.
     #[error("interrupted")]
     Interrupted {
         /// Which.
         interrupt: Interrupt,
-        /// Whether the transfer had begun.
-        begun: bool,
+        /// The command that goes on from here, if the transfer had begun.
+        again: Option<String>,
     },
     /// The server's address cannot be listened on.
     #[error("cannot listen on `{host}` port {port}")]
@@ -104,6 +106,9 @@ pub enum Error {
         #[source]
         error: io::Error,
     },
+    /// What interrupted transfers left could not be listed or removed.
+    #[error("{0}")]
+    Clean(DiskFault),
     /// The server failed.
     #[error("the server failed")]
     Serve(#[from] ServerError),
@@ -154,22 +159,20 @@ impl Error {
         Self::Server { url: url.to_string(), error }
     }
 
-    /// A sender's failed session.
-    pub fn sending(failure: Failure, interrupt: Option<Interrupt>) -> Self {
-        Self::session(Side::Sending, failure, None, interrupt)
-    }
-
-    /// A receiver's failed session.
-    pub fn receiving(failure: Failure, fault: Option<DiskFault>, interrupt: Option<Interrupt>) -> Self {
-        Self::session(Side::Receiving, failure, fault, interrupt)
-    }
-
-    fn session(side: Side, failure: Failure, fault: Option<DiskFault>, interrupt: Option<Interrupt>) -> Self {
+    /// A failed session; `again` is the command that goes on from here.
+    pub fn session(
+        side: Side,
+        failure: Failure,
+        fault: Option<DiskFault>,
+        interrupt: Option<Interrupt>,
+        again: &str,
+    ) -> Self {
+        let again = again.to_owned();
         match (interrupt, &failure) {
             (Some(interrupt), Failure::Own(AbortReason::Interrupted)) => {
-                Self::Interrupted { interrupt, begun: true }
+                Self::Interrupted { interrupt, again: Some(again) }
             }
-            _ => Self::Session { side, failure, fault },
+            _ => Self::Session { side, failure, fault, again },
         }
     }
 
@@ -190,6 +193,7 @@ impl Error {
             Self::Serve(error) => Some(chain(error)),
             Self::NoCode
             | Self::Source(_)
+            | Self::Clean(_)
             | Self::NoRendezvous
             | Self::NoSender { .. }
             | Self::Session { .. }

@@ -76,6 +76,16 @@ pub enum DiskFault {
         /// What was being written.
         path: PathBuf,
     },
+    /// What is offered does not fit what is free.
+    #[error("there is not enough room in `{}`: {needed} bytes are needed, {free} are free", .path.display())]
+    NoRoom {
+        /// The receive folder.
+        path: PathBuf,
+        /// Bytes still to come.
+        needed: u64,
+        /// Bytes that may be written.
+        free: u64,
+    },
     /// The user's share of the disk is used up.
     #[error("the disk quota is used up; `{}` does not fit", .path.display())]
     Quota {

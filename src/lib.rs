@@ -26,6 +26,7 @@
 #![deny(missing_docs)]
 #![deny(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
+pub mod clean;
 pub mod cli;
 pub mod code;
 pub mod connect;
@@ -35,6 +36,7 @@ pub mod error;
 pub mod fs;
 mod interrupt;
 pub mod lan;
+mod reconnect;
 pub mod recv;
 pub mod send;
 pub mod server;

@@ -1,31 +1,40 @@
 //! `p2pcp recv`: finds the sender of a code, shows the offer, receives.
 
 use std::future::Future;
-use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::path::{Path as FsPath, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use crate::clean;
 use crate::code::Code;
+use crate::connect::reunion::{self, Reunion};
 use crate::connect::{ConnectError, Joined};
 use crate::drive::receiving::{LazySink, ReceivingHands};
 use crate::drive::{self, Person};
-use crate::error::{Error, Finish};
-use crate::fs::OnConflict;
+use crate::error::{Error, Finish, Side};
+use crate::fs::{self, DiskFault, LeftoverState, SinkOptions, Unusable};
 use crate::interrupt::Interrupts;
 use crate::lan::{self, Scope};
+use crate::reconnect::reconnect;
 use crate::send::{Meeting, SERVER_WITHIN, cancelled, surroundings};
+use crate::session::lasting::Lasting;
 use crate::session::receiver::Receiver;
-use crate::session::{Answer, Event};
+use crate::session::{Answer, Event, Summary};
 use crate::signaling::{ServerUrl, Signaling, SignalingClientError};
+use crate::transport::Path;
+use crate::transport::peer::WebRtcLink;
 use crate::ui::Reporter;
 use crate::wire::peer::Offer;
 use crate::wire::signaling::CloseCode;
 
 /// How long a sender without a server is looked for.
 pub const FIND_WITHIN: Duration = Duration::from_secs(6);
+
+/// How long one look for a sender that was lost takes: a path may be found late in it.
+const MEET_WITHIN: Duration = Duration::from_secs(20);
 
 /// Longest wait for one address to answer.
 const ADDRESS_WITHIN: Duration = Duration::from_secs(3);
@@ -41,10 +50,16 @@ pub struct Options {
     pub stun: Vec<String>,
     /// The receive folder.
     pub folder: PathBuf,
-    /// What to do about names that are taken.
-    pub on_conflict: OnConflict,
+    /// What to do about names that are taken, and about what earlier runs left unfinished.
+    pub sink: SinkOptions,
     /// Do not ask.
     pub assume_yes: bool,
+    /// How long to look for the other side when the connection is lost.
+    pub reconnect_for: Duration,
+    /// Accept also what does not seem to fit the disk.
+    pub force: bool,
+    /// The command that goes on with a new code, to be told when this one failed.
+    pub again: String,
 }
 
 /// Runs the command.
@@ -60,38 +75,51 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
                 reporter.note("looking for the sender…");
                 find(&options.code, *scope).await?
             }
-            Meeting::Server(url) => join(url, &options.code).await?,
+            Meeting::Server(url) => (url.clone(), join(url, &options.code).await?),
         };
-        joined.bind(surroundings).await.map_err(Error::Join)
+        let (url, joined) = joined;
+        Ok::<_, Error>((url, joined.bind(surroundings).await.map_err(Error::Join)?))
     };
-    let bound = tokio::select! {
+    let (url, bound) = tokio::select! {
         bound = meet => bound?,
-        interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, begun: false }),
+        interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
     reporter.connected(bound.path.kind, bound.path.address);
 
-    let sink = Arc::new(LazySink::new(options.folder.clone(), options.on_conflict));
+    let sink = Arc::new(LazySink::new(options.folder.clone(), options.sink));
     let receiver = Receiver::new(bound.complete_key, Instant::now());
+    let receiver = Lasting::new(receiver, options.reconnect_for, Instant::now());
     let hands = ReceivingHands::start(sink.clone());
     let mut person = Decider {
         reporter: reporter.clone(),
-        folder: options.folder,
+        folder: options.folder.clone(),
         assume_yes: options.assume_yes,
+        force: options.force,
         begun: Instant::now(),
+        no_room: Arc::default(),
     };
     let stop = interrupts.clone();
-    let ended = drive::run(receiver, bound.link, hands, &mut person, cancelled(stop)).await;
+    let reunion = Arc::new(bound.reunion);
+    let again = async || {
+        let attempt = || meet_again(&options, &url, &reunion);
+        Some(reconnect(reporter, attempt).await)
+    };
+    let ended = drive::run(receiver, bound.link, again, hands, &mut person, cancelled(stop)).await;
     for (from, to) in &ended.rest.renamed {
         reporter.note(&format!("`{from}` was there already; received as `{to}`"));
     }
     let summary = match ended.result {
         Ok(summary) => summary,
         Err(failure) => {
-            sink.clear_up();
-            return Err(Error::receiving(failure, ended.rest.fault, interrupts.seen()));
+            let fault = ended.rest.fault.or_else(|| person.no_room.get().cloned());
+            let (seen, again) = (interrupts.seen(), &options.again);
+            return Err(Error::session(Side::Receiving, failure, fault, seen, again));
         }
     };
     reporter.finished(&summary, person.begun.elapsed());
+    let Summary { bytes, spared, .. } = summary;
+    reporter.detail(&format!("bytes: {bytes} came over the network, {spared} were here already"));
+    tell_leftovers(reporter, &options.folder, |state| state == LeftoverState::Resumable);
     Ok(Finish::of(&summary))
 }
 
@@ -104,39 +132,70 @@ async fn join(url: &ServerUrl, code: &Code) -> Result<Joined, Error> {
 /// Looks for the sender on this machine and, beyond [`Scope::Loopback`], on the local network.
 ///
 /// Whoever answers at an address is asked for the room; most will not know it, which costs nothing.
-async fn find(code: &Code, scope: Scope) -> Result<Joined, Error> {
+async fn find(code: &Code, scope: Scope) -> Result<(ServerUrl, Joined), Error> {
+    let dial = |url: ServerUrl| {
+        let code = code.clone();
+        async move {
+            let signaling = Signaling::connect(&url, ADDRESS_WITHIN).await?;
+            Ok((url, Joined::join(signaling, code).await?))
+        }
+    };
+    search(None, code, scope, FIND_WITHIN, dial).await
+}
+
+/// One attempt to meet the sender again: where it was, and wherever it may be by now.
+async fn meet_again(
+    options: &Options,
+    url: &ServerUrl,
+    reunion: &Arc<Reunion>,
+) -> Result<(WebRtcLink, Path), Error> {
+    let meet = |url: ServerUrl| {
+        let (reunion, surroundings) = (reunion.clone(), surroundings(&options.meeting, &options.stun));
+        async move {
+            let signaling = Signaling::connect(&url, reunion::SERVER_WITHIN).await?;
+            reunion.meet(signaling, surroundings).await
+        }
+    };
+    match options.meeting {
+        Meeting::Here(scope) => search(Some(url), &options.code, scope, MEET_WITHIN, meet).await,
+        Meeting::Server(_) => meet(url.clone()).await.map_err(Error::Join),
+    }
+}
+
+/// Dials `known` and all addresses where the code's sender may be, until one of them will do.
+async fn search<T: Send + 'static, F: Future<Output = Result<T, ConnectError>> + Send + 'static>(
+    known: Option<&ServerUrl>,
+    code: &Code,
+    scope: Scope,
+    within: Duration,
+    dial: impl Fn(ServerUrl) -> F,
+) -> Result<T, Error> {
     let mut finder = lan::find(code.nameplate(), scope);
     let mut dials = JoinSet::new();
     let mut finding = true;
     let mut used = false;
-    let search = async {
-        while finding || !dials.is_empty() {
-            tokio::select! {
-                address = finder.next(), if finding => match address {
-                    Some(address) => {
-                        let (url, code) = (ServerUrl::from(address), code.clone());
-                        dials.spawn(async move {
-                            Joined::join(Signaling::connect(&url, ADDRESS_WITHIN).await?, code).await
-                        });
-                    }
-                    None => finding = false,
-                },
-                Some(joined) = dials.join_next() => match joined {
-                    Ok(Ok(joined)) => return Ok(joined),
-                    Ok(Err(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::NoRoom)))) => {
-                        used = true;
-                    }
-                    Ok(Err(ConnectError::Signaling(_))) | Err(_) => (),
-                    Ok(Err(other)) => return Err(Error::Join(other)),
-                },
-            }
-        }
-        Err(Error::NoSender { used })
-    };
-    match tokio::time::timeout(FIND_WITHIN, search).await {
-        Ok(result) => result,
-        Err(_) => Err(Error::NoSender { used }),
+    if let Some(url) = known {
+        dials.spawn(dial(url.clone()));
     }
+    let mut deadline = pin!(tokio::time::sleep(within));
+    while finding || !dials.is_empty() {
+        tokio::select! {
+            () = &mut deadline => break,
+            address = finder.next(), if finding => match address {
+                Some(address) => drop(dials.spawn(dial(ServerUrl::from(address)))),
+                None => finding = false,
+            },
+            Some(dialled) = dials.join_next() => match dialled {
+                Ok(Ok(found)) => return Ok(found),
+                Ok(Err(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::NoRoom)))) => {
+                    used = true;
+                }
+                Ok(Err(ConnectError::Signaling(_) | ConnectError::PeerSilent)) | Err(_) => (),
+                Ok(Err(other)) => return Err(Error::Join(other)),
+            },
+        }
+    }
+    Err(Error::NoSender { used })
 }
 
 /// A receiver's person decides.
@@ -144,7 +203,9 @@ struct Decider {
     reporter: Reporter,
     folder: PathBuf,
     assume_yes: bool,
+    force: bool,
     begun: Instant,
+    no_room: Arc<OnceLock<DiskFault>>,
 }
 
 impl Person for Decider {
@@ -158,10 +219,51 @@ impl Person for Decider {
     fn answer(&mut self, offer: Offer) -> Pin<Box<dyn Future<Output = Answer>>> {
         let (sender, answer) = tokio::sync::oneshot::channel();
         let (reporter, folder, assume_yes) = (self.reporter.clone(), self.folder.clone(), self.assume_yes);
+        let (force, no_room) = (self.force, self.no_room.clone());
         // A thread of its own: one that waits for a keypress must not hold up the end of the process.
         std::thread::spawn(move || {
-            sender.send(reporter.ask_consent(&offer, &folder, assume_yes)).ok();
+            let answer = match lack_of_room(&offer, &folder).filter(|_| !force) {
+                Some(fault) => {
+                    reporter.offer(&offer, &folder);
+                    no_room.set(fault).ok();
+                    Answer::NoRoom
+                }
+                None => {
+                    let unusable =
+                        |state| matches!(state, LeftoverState::Unusable(why) if why != Unusable::Empty);
+                    tell_leftovers(&reporter, &folder, unusable);
+                    reporter.ask_consent(&offer, &folder, assume_yes)
+                }
+            };
+            sender.send(answer).ok();
         });
         Box::pin(async { answer.await.unwrap_or(Answer::Unattended) })
     }
+}
+
+/// Says what interrupted transfers left, and how to be rid of it.
+fn tell_leftovers(reporter: &Reporter, folder: &FsPath, which: impl Fn(LeftoverState) -> bool) {
+    let found = fs::leftovers(folder).unwrap_or_default();
+    let told: Vec<_> = found.iter().filter(|it| which(it.state)).collect();
+    for leftover in &told {
+        let unusable = matches!(leftover.state, LeftoverState::Unusable(_));
+        clean::tell(leftover, reporter, unusable);
+    }
+    if !told.is_empty() {
+        reporter.note(&format!("hint: `p2pcp clean {}` removes what is not needed", folder.display()));
+    }
+}
+
+/// Whether an offer, as far as it is counted, does not fit the disk; what is here of it already counts.
+///
+/// An estimate: others write to the disk too, and files take more than their bytes. So no more is asked
+/// for than bytes, and who knows better says `--force`.
+fn lack_of_room(offer: &Offer, folder: &FsPath) -> Option<DiskFault> {
+    let free = fs::free_bytes(folder).ok()?;
+    if offer.totals.bytes <= free {
+        return None;
+    }
+    let names: Vec<_> = offer.items.iter().map(|it| it.name.clone()).collect();
+    let needed = offer.totals.bytes.saturating_sub(fs::bytes_here(folder, &names));
+    (needed > free).then(|| DiskFault::NoRoom { path: folder.to_owned(), needed, free })
 }

@@ -10,14 +10,16 @@ use tokio::task::JoinHandle;
 
 use crate::code::{Code, WordCount};
 use crate::connect::stun::StunServers;
-use crate::connect::{Bound, Limit, Surroundings, Waiting};
+use crate::connect::{Bound, Limit, Surroundings, Waiting, reunion};
 use crate::drive::sending::SendingHands;
 use crate::drive::{self, Person};
-use crate::error::{Error, Finish};
+use crate::error::{Error, Finish, Side};
 use crate::fs::{Source, host};
 use crate::interrupt::Interrupts;
 use crate::lan::{self, Announcement, Scope};
+use crate::reconnect::reconnect;
 use crate::server;
+use crate::session::lasting::Lasting;
 use crate::session::sender::{Config, Sender};
 use crate::session::{Answer, Event};
 use crate::signaling::{ServerUrl, Signaling};
@@ -58,6 +60,10 @@ pub struct Options {
     pub stun: Vec<String>,
     /// Words of the code.
     pub words: WordCount,
+    /// How long to look for the other side when the connection is lost.
+    pub reconnect_for: Duration,
+    /// The command that does the same once more, to be told when it failed.
+    pub again: String,
 }
 
 /// Runs the command. `told` hears each code as it is shown.
@@ -80,19 +86,33 @@ pub async fn run(
     let (items, more) = source.offer_items();
     reporter.sending(&items, more, &totals);
 
-    let bound = tokio::select! {
-        bound = meet(&options, reporter, &mut told) => bound?,
-        interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, begun: false }),
+    let (bound, mut place) = tokio::select! {
+        met = meet(&options, reporter, &mut told) => met?,
+        interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
     reporter.connected(bound.path.kind, bound.path.address);
 
     let config = Config { items, more, totals, complete_key: bound.complete_key };
-    let sender = Sender::new(config, Instant::now());
+    let sender = Lasting::new(Sender::new(config, Instant::now()), options.reconnect_for, Instant::now());
     let hands = SendingHands::start(source, survey);
     let mut person = Watcher { reporter, begun: Instant::now() };
-    let stop = interrupts.clone();
-    let ended = drive::run(sender, bound.link, hands, &mut person, cancelled(stop)).await;
-    let summary = ended.result.map_err(|failure| Error::sending(failure, interrupts.seen()))?;
+    let (stop, reunion) = (interrupts.clone(), bound.reunion);
+    let again = async || {
+        place.announce();
+        let url = &place.url;
+        let link = reconnect(reporter, || async {
+            let signaling = Signaling::connect(url, reunion::SERVER_WITHIN).await;
+            let signaling = signaling.map_err(|error| Error::server(url, error))?;
+            let surroundings = surroundings(&options.meeting, &options.stun);
+            reunion.meet(signaling, surroundings).await.map_err(Error::Join)
+        });
+        let link = link.await;
+        place.be_silent().await;
+        Some(link)
+    };
+    let ended = drive::run(sender, bound.link, again, hands, &mut person, cancelled(stop)).await;
+    let failed = |failure| Error::session(Side::Sending, failure, None, interrupts.seen(), &options.again);
+    let summary = ended.result.map_err(failed)?;
     reporter.finished(&summary, person.begun.elapsed());
     Ok(Finish::of(&summary))
 }
@@ -103,11 +123,16 @@ pub(crate) async fn cancelled(mut interrupts: Interrupts) -> AbortReason {
     AbortReason::Interrupted
 }
 
-/// Shows codes until somebody has one: at most [`MAX_CODES`], as each wrong guess burns one.
-async fn meet(options: &Options, reporter: &Reporter, told: &mut impl FnMut(&Code)) -> Result<Bound, Error> {
+/// Shows codes until somebody has one: at most [`MAX_CODES`], as each wrong guess burns one. The place
+/// where the peers met stays open, as they may need it again.
+async fn meet(
+    options: &Options,
+    reporter: &Reporter,
+    told: &mut impl FnMut(&Code),
+) -> Result<(Bound, Place), Error> {
     let mut burnt = 0;
     loop {
-        let (place, signaling) = Place::open(&options.meeting).await?;
+        let (mut place, signaling) = Place::open(&options.meeting).await?;
         reporter.detail(&format!("the rendezvous is {}", place.url));
         let waiting = Waiting::create(signaling, options.words).await.map_err(Error::Meeting)?;
         reporter.code(waiting.code(), &receive_line(&options.meeting, waiting.code()));
@@ -116,9 +141,9 @@ async fn meet(options: &Options, reporter: &Reporter, told: &mut impl FnMut(&Cod
         let surroundings = surroundings(&options.meeting, &options.stun);
         let joined = waiting.joined().await.map_err(Error::Meeting)?;
         let bound = joined.bind(surroundings).await;
-        place.close().await;
+        place.be_silent().await;
         let error = match bound {
-            Ok(bound) => return Ok(bound),
+            Ok(bound) => return Ok((bound, place)),
             Err(error) => error,
         };
         burnt += 1;
@@ -151,10 +176,18 @@ fn receive_line(meeting: &Meeting, code: &Code) -> String {
     }
 }
 
-/// A rendezvous that is open for one code.
+/// Where peers meet; ends when dropped.
 struct Place {
     url: ServerUrl,
-    own: Option<(Announcement, OwnServer)>,
+    own: Option<Own>,
+}
+
+/// A rendezvous on this machine.
+struct Own {
+    nameplate: Nameplate,
+    scope: Scope,
+    announcement: Option<Announcement>,
+    _server: OwnServer,
 }
 
 impl Place {
@@ -175,16 +208,23 @@ impl Place {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|_| Error::NoRendezvous)?;
         let port = listener.local_addr().map_err(|_| Error::NoRendezvous)?.port();
         let server = OwnServer::start(listener, nameplate);
-        let announcement = Announcement::start(nameplate, scope)?;
+        let announcement = Some(Announcement::start(nameplate, scope)?);
         let url = ServerUrl::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let signaling = Signaling::connect(&url, SERVER_WITHIN).await;
         let signaling = signaling.map_err(|error| Error::server(&url, error))?;
-        Ok((Self { url, own: Some((announcement, server)) }, signaling))
+        Ok((Self { url, own: Some(Own { nameplate, scope, announcement, _server: server }) }, signaling))
     }
 
-    async fn close(self) {
-        if let Some((announcement, server)) = self.own {
-            drop(server);
+    /// Says on the local network where this is.
+    fn announce(&mut self) {
+        if let Some(own) = &mut self.own {
+            own.announcement = Announcement::start(own.nameplate, own.scope).ok();
+        }
+    }
+
+    /// Stops saying so; who has been here knows the way.
+    async fn be_silent(&mut self) {
+        if let Some(announcement) = self.own.as_mut().and_then(|it| it.announcement.take()) {
             announcement.end().await;
         }
     }

@@ -9,10 +9,14 @@
 //! Receiver:  Waiting ─offer─► Deciding ─yes─► Writing ─all settled─► Finishing ─► Lingering ─farewell─► done
 //!            any state ─ abort, violation, disk fault, silence, lost link, cancel ─► failed
 //! ```
+//!
+//! A session outlives its links: [`lasting::Lasting`] around either machine keeps what it sent until the
+//! peer has it, and sends it again over the next link.
 
 mod clock;
 pub mod handshake;
 mod incoming;
+pub mod lasting;
 mod outbox;
 mod receipt;
 pub mod receiver;
@@ -20,7 +24,7 @@ pub mod sender;
 
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::wire::Channel;
 use crate::wire::block::BlockError;
@@ -57,6 +61,12 @@ pub enum Input<D> {
     Frame(Channel, Bytes),
     /// The link is gone for good.
     LinkLost,
+    /// The link is gone and may come back; see [`lasting`].
+    LinkDown(Loss),
+    /// There is a link again.
+    LinkUp,
+    /// The peer broke the protocol in what [`lasting`] hears.
+    Broken(Violation),
     /// A job is done.
     Disk(D),
     /// The person has answered [`Output::Ask`].
@@ -67,11 +77,25 @@ pub enum Input<D> {
     Cancel(AbortReason),
 }
 
+/// How a link was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// No packet came through for some seconds.
+    #[error("nothing comes through any more")]
+    Silent,
+    /// The line seems to be there, but no frame arrives.
+    #[error("the line is open, but nothing arrives")]
+    Stuck,
+    /// The other end is closed.
+    #[error("the other end was closed")]
+    Closed,
+}
+
 /// What a session wants done.
 #[derive(Debug)]
 pub enum Output<J> {
     /// Send a frame.
-    Send(Channel, BytesMut),
+    Send(Channel, Bytes),
     /// Work for the file system; answered by [`Input::Disk`].
     Disk(J),
     /// Ask the person; answered by [`Input::Answer`].
@@ -80,6 +104,8 @@ pub enum Output<J> {
     Emit(Event),
     /// Call with [`Input::Tick`] at this time; replaces the time before.
     WakeAt(Instant),
+    /// Give the link up and look for another; answered by [`Input::LinkUp`].
+    Relink,
     /// It is over: flush what was to be sent, then leave.
     Done(Result<Summary, Failure>),
 }
@@ -93,6 +119,8 @@ pub enum Answer {
     No,
     /// Nobody could be asked.
     Unattended,
+    /// It would not fit the disk.
+    NoRoom,
 }
 
 /// Progress, for whoever watches.
@@ -106,6 +134,10 @@ pub enum Event {
     Current(RelPath),
     /// Payload bytes that have come to the receiver so far.
     Moved(u64),
+    /// So many bytes seem to be on the receiver's disk already; they are checked before they count.
+    Found(u64),
+    /// Bytes that were on the receiver's disk already and are what the sender has, so far.
+    Spared(u64),
     /// An entry is settled.
     Settled {
         /// Which.
@@ -130,6 +162,10 @@ pub enum Event {
     Stalled(Duration),
     /// It moves again.
     Moving,
+    /// The link is gone; another one is looked for.
+    Disconnected(Loss),
+    /// There is a link again.
+    Reconnected,
 }
 
 /// What a session did.
@@ -141,8 +177,10 @@ pub struct Summary {
     pub folders: u64,
     /// Symbolic links made.
     pub links: u64,
-    /// Payload bytes written.
+    /// Payload bytes that travelled.
     pub bytes: u64,
+    /// Bytes that did not have to: the receiver had them, and both sides' hashes agree.
+    pub spared: u64,
     /// Entries refused because their name was taken.
     pub exists: u64,
     /// Entries skipped because their name was taken and the receiver chose so.

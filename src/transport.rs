@@ -1,24 +1,28 @@
 //! A link: two channels to one peer, whatever carries them.
 //!
-//! [`Link`] is the waist between the session and the network; it has no WebRTC words. `peer`, `link`
-//! and `socket` behind it are the only files that say `webrtc::`; `memory` carries the tests.
+//! [`Link`] is the waist between the session and the network; it has no WebRTC words. `peer`, `link`,
+//! `settings` and `socket` behind it are the only files that say `webrtc::`; `memory` carries the tests.
 
 mod link;
 pub mod memory;
 pub mod peer;
+mod settings;
 mod socket;
 
 use std::future::Future;
 use std::net::IpAddr;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::wire::{Channel, PathKind};
 
 /// A connection to one peer: ordered and reliable per channel.
 pub trait Link {
-    /// The next frame; `None` when the link is gone. One caller at a time. Cancel safe.
-    fn recv(&self) -> impl Future<Output = Option<(Channel, Bytes)>> + Send;
+    /// The next frame. One caller at a time. Cancel safe.
+    ///
+    /// # Errors
+    /// [`LinkLost`] when the link is gone, which only this call tells how.
+    fn recv(&self) -> impl Future<Output = Result<(Channel, Bytes), LinkLost>> + Send;
 
     /// Waits until `channel` has room for a frame. Cancel safe.
     ///
@@ -30,7 +34,10 @@ pub trait Link {
     ///
     /// # Errors
     /// [`LinkLost`] when the link is gone.
-    fn send(&self, channel: Channel, frame: BytesMut) -> impl Future<Output = Result<(), LinkLost>> + Send;
+    fn send(&self, channel: Channel, frame: Bytes) -> impl Future<Output = Result<(), LinkLost>> + Send;
+
+    /// Hangs up a link that is lost.
+    fn abandon(self) -> impl Future<Output = ()> + Send;
 
     /// Waits a little until the peer has the control frames that were sent, then hangs up.
     fn close(self) -> impl Future<Output = ()> + Send;
@@ -38,8 +45,14 @@ pub trait Link {
 
 /// The link is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the connection to the other side was lost")]
-pub struct LinkLost;
+pub enum LinkLost {
+    /// No packet came through for some seconds.
+    #[error("nothing comes through any more")]
+    Silent,
+    /// The other end was closed, or this one.
+    #[error("the other end was closed")]
+    Closed,
+}
 
 /// How two peers found each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

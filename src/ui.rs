@@ -10,6 +10,7 @@
 //!              └──────► prompt (questions) ────────────┘
 //! ```
 
+mod leftovers;
 mod line;
 mod logging;
 mod progress;
@@ -17,6 +18,7 @@ mod prompt;
 mod report;
 mod screen;
 mod speed;
+mod style;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -26,64 +28,22 @@ pub mod text;
 use std::io::{self, IsTerminal, Write};
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::code::Code;
 use crate::session::{Answer, Event, Summary};
+pub use crate::ui::leftovers::Leftover;
 use crate::ui::line::{Line, Paint};
 use crate::ui::progress::{Change, Meter};
 use crate::ui::screen::{Mode, Screen};
+pub use crate::ui::style::{Allowed, Role, Style, Verbosity};
 use crate::wire::PathKind;
 use crate::wire::peer::{Offer, OfferItem, Totals};
 
 /// Passed-over entries that are listed one by one; the rest is a number at the end.
 const MOST_LISTED: u64 = 20;
-
-/// Which side of the transfer the person is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The side that has the files.
-    Send,
-    /// The side that gets them.
-    Recv,
-}
-
-/// How much is said.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
-    /// The bare code, questions, warnings and errors.
-    Quiet,
-    /// Also what happens, and progress.
-    #[default]
-    Normal,
-    /// Also details, and every passed-over entry.
-    Verbose,
-}
-
-/// Whether something that only a terminal can show is shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Allowed {
-    /// When stderr is a terminal.
-    #[default]
-    OnTerminal,
-    /// Never.
-    Never,
-}
-
-/// How to talk to the person: what the command line and the environment said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
-    /// Which side this is.
-    pub role: Role,
-    /// How much is said.
-    pub verbosity: Verbosity,
-    /// [`Allowed::Never`] when `NO_COLOR` is set and not empty (no-color.org) or `TERM=dumb`.
-    pub colour: Allowed,
-    /// Bars; [`Allowed::Never`] when `TERM=dumb`: plain lines come instead.
-    pub motion: Allowed,
-}
 
 /// A failure in words: lower case, no final full stop, values in backticks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,8 +52,6 @@ pub struct Problem<'a> {
     pub sentence: &'a str,
     /// Why, where it is known.
     pub cause: Option<&'a str>,
-    /// More facts, one a line.
-    pub details: &'a [String],
     /// What the person can do now.
     pub hint: Option<&'a str>,
 }
@@ -120,6 +78,8 @@ struct Inner {
     /// How many entries there were to list as not kept, and as skipped.
     unkept: AtomicU64,
     skipped: AtomicU64,
+    /// Whether it was said that something is here already.
+    found: AtomicBool,
 }
 
 impl Reporter {
@@ -138,7 +98,8 @@ impl Reporter {
 
     fn on(style: Style, screen: Screen) -> Self {
         let (unkept, skipped) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { inner: Arc::new(Inner { style, screen, meter: Arc::default(), unkept, skipped }) }
+        let found = AtomicBool::new(false);
+        Self { inner: Arc::new(Inner { style, screen, meter: Arc::default(), unkept, skipped, found }) }
     }
 
     /// What is about to be sent: `sending photos/ (1,234 files, 1.2 GiB)`.
@@ -174,6 +135,11 @@ impl Reporter {
     /// the other side's.
     pub fn connected(&self, path: PathKind, address: Option<IpAddr>) {
         self.say(Verbosity::Normal, report::connected(path, address));
+    }
+
+    /// The peers found a path again after a lost link: `connected again: direct, 192.168.1.7`.
+    pub fn connected_again(&self, path: PathKind, address: Option<IpAddr>) {
+        self.say(Verbosity::Quiet, report::connected_again(path, address));
     }
 
     /// `.env` decided which server is used.
@@ -220,6 +186,12 @@ impl Reporter {
         self.tell(event);
     }
 
+    /// Says how much need not be sent, as far as the first look tells.
+    fn found(&self, bytes: u64) {
+        let totals = self.inner.meter.lock().unwrap_or_else(PoisonError::into_inner).totals();
+        self.say(Verbosity::Normal, report::found(bytes, &totals));
+    }
+
     /// Says what an event says in words.
     fn tell(&self, event: &Event) {
         let style = &self.inner.style;
@@ -237,7 +209,10 @@ impl Reporter {
             // The live area says these two, and takes them back by itself.
             Event::Stalled(silence) if !live => self.warning(&progress::stalled(*silence)),
             Event::Moving if !live => self.note("it moves again"),
+            Event::Disconnected(loss) => self.warning(&progress::disconnected(*loss)),
+            Event::Found(bytes) if !self.inner.found.swap(true, Ordering::Relaxed) => self.found(*bytes),
             Event::Accepted | Event::Stalled(_) | Event::Moving => (),
+            Event::Found(_) | Event::Spared(_) | Event::Reconnected => (),
             Event::Totals(_) | Event::Current(_) | Event::Moved(_) | Event::Finishing => (),
         }
     }

@@ -24,6 +24,7 @@
 
 pub mod block;
 pub mod close;
+pub mod fate;
 pub mod manifest;
 pub mod path;
 pub mod peer;

@@ -2,16 +2,14 @@
 
 use std::time::Instant;
 
-use bytes::BytesMut;
-
-use crate::connect::{Bound, ConnectError, Limit, PATH_WITHIN, PEER_WITHIN, Surroundings};
+use crate::connect::{ConnectError, Limit, Patience, Surroundings};
 use crate::crypto::Role;
 use crate::crypto::keys::{Fingerprints, Host, Schedule};
 use crate::crypto::seal::{Opener, Sealer};
-use crate::session::handshake::{self, Context, RANDOM_BYTES};
+use crate::session::handshake::{self, Context, HandshakeError, RANDOM_BYTES};
 use crate::signaling::{Incoming, Signaling};
-use crate::transport::Link;
-use crate::transport::peer::{Lane, LaneError, LaneEvent, Reach};
+use crate::transport::peer::{Lane, LaneError, LaneEvent, Reach, WebRtcLink};
+use crate::transport::{Link, Path};
 use crate::wire::peer::{Hash, PeerMessage, decode, encode};
 use crate::wire::signaling::{Base64, Hex, Relay, SealedMessage};
 use crate::wire::{Channel, PathKind};
@@ -20,6 +18,7 @@ use crate::wire::{Channel, PathKind};
 pub(super) struct Exchange {
     role: Role,
     signaling: Signaling,
+    patience: Patience,
 }
 
 /// Runs the PAKE and the confirmation.
@@ -57,14 +56,36 @@ pub(super) async fn agree(
     Ok(schedule)
 }
 
+/// Confirms keys that both sides have from their first meeting, receiver first.
+pub(super) async fn confirm(exchange: &mut Exchange, schedule: &Schedule) -> Result<(), ConnectError> {
+    let ta = schedule.confirm_receiver();
+    let forged = |_| ConnectError::Handshake(HandshakeError::WrongCode);
+    match exchange.role {
+        Role::Receiver => {
+            exchange.signaling.send(Relay::Confirm { t: Hex(ta) }).await?;
+            let Relay::Confirm { t } = exchange.peer_message().await? else {
+                return Err(ConnectError::Unexpected("no confirmation"));
+            };
+            schedule.verify_sender(&ta, &t.0).map_err(forged)
+        }
+        Role::Sender => {
+            let Relay::Confirm { t } = exchange.peer_message().await? else {
+                return Err(ConnectError::Unexpected("no confirmation"));
+            };
+            schedule.verify_receiver(&t.0).map_err(forged)?;
+            Ok(exchange.signaling.send(Relay::Confirm { t: Hex(schedule.confirm_sender(&t.0)) }).await?)
+        }
+    }
+}
+
 impl Exchange {
-    pub(super) fn new(role: Role, signaling: Signaling) -> Self {
-        Self { role, signaling }
+    pub(super) fn new(role: Role, signaling: Signaling, patience: Patience) -> Self {
+        Self { role, signaling, patience }
     }
 
     /// The peer's next message, which must come soon.
     async fn peer_message(&mut self) -> Result<Relay, ConnectError> {
-        let next = tokio::time::timeout(PEER_WITHIN, self.signaling.recv());
+        let next = tokio::time::timeout(self.patience.peer, self.signaling.recv());
         match next.await.map_err(|_| ConnectError::PeerSilent)?? {
             Incoming::Relay(Relay::Bye { .. }) | Incoming::Gone => Err(ConnectError::PeerLeft),
             Incoming::Relay(relay) => Ok(relay),
@@ -82,9 +103,9 @@ impl Exchange {
     /// Finds a path and binds it.
     pub(super) async fn connect(
         &mut self,
-        schedule: Schedule,
+        schedule: &Schedule,
         surroundings: Surroundings,
-    ) -> Result<Bound, ConnectError> {
+    ) -> Result<(WebRtcLink, Path), ConnectError> {
         let (sealer, opener) = schedule.seals(self.role);
         let mut sealed = Sealed { role: self.role, sealer, opener };
         let Surroundings { limit, host, stun } = surroundings;
@@ -110,14 +131,15 @@ impl Exchange {
                 Attempt::new(new_lane(theirs).await?, None)
             }
         };
+        let patience = self.patience.path;
         let open = async {
             self.describe(&mut attempt, &mut sealed, host).await?;
             self.find_path(&mut attempt, &mut sealed).await?;
             Ok(attempt.lane.fingerprints().await?)
         };
         // A lane that is only dropped keeps its sockets: every way out of here abandons or binds it.
-        match tokio::time::timeout(PATH_WITHIN, open).await.unwrap_or(Err(LaneError::NoPath.into())) {
-            Ok(fingerprints) => bind(attempt.lane, fingerprints, &schedule, self.role).await,
+        match tokio::time::timeout(patience, open).await.unwrap_or(Err(LaneError::NoPath.into())) {
+            Ok(fingerprints) => self.bind(attempt.lane, fingerprints, schedule).await,
             Err(error) => {
                 attempt.lane.abandon().await;
                 Err(error)
@@ -152,7 +174,7 @@ impl Exchange {
                     }
                     LaneEvent::Candidate(_) | LaneEvent::Gathered => (),
                     LaneEvent::Open => return Ok(()),
-                    LaneEvent::Failed => return Err(LaneError::NoPath.into()),
+                    LaneEvent::Failed | LaneEvent::Silent => return Err(LaneError::NoPath.into()),
                 },
                 incoming = self.signaling.recv(), if room_open => match incoming {
                     Ok(Incoming::Relay(Relay::Bye { path: PathKind::Failed })) => {
@@ -170,6 +192,62 @@ impl Exchange {
                     Ok(Incoming::Relay(relay)) => attempt.take(sealed.open(&relay)?).await?,
                     Ok(Incoming::Peer { .. }) => return Err(ConnectError::Unexpected("a second peer")),
                 },
+            }
+        }
+    }
+
+    /// Exchanges Bind: each side proves that it knows the key, over the certificates that DTLS used.
+    async fn bind(
+        &self,
+        lane: Lane,
+        (ours, theirs): (Hash, Hash),
+        schedule: &Schedule,
+    ) -> Result<(WebRtcLink, Path), ConnectError> {
+        let role = self.role;
+        let fingerprints = match role {
+            Role::Sender => Fingerprints { sender: ours, receiver: theirs },
+            Role::Receiver => Fingerprints { sender: theirs, receiver: ours },
+        };
+        let path = lane.path().await;
+        let link = lane.into_link();
+        let deadline = Instant::now() + self.patience.peer;
+        let mac = schedule.bind(role, &fingerprints);
+        let say = async || {
+            link.ready(Channel::Control).await?;
+            link.send(Channel::Control, encode(&PeerMessage::Bind { mac }).into()).await?;
+            Ok::<_, ConnectError>(())
+        };
+        let hear = async || match link.recv().await {
+            Ok((Channel::Control, frame)) => match decode(&frame) {
+                Ok(PeerMessage::Bind { mac })
+                    if schedule.verify_bind(role.other(), &fingerprints, &mac).is_ok() =>
+                {
+                    Ok(())
+                }
+                _ => Err(ConnectError::NotBound),
+            },
+            Ok((Channel::Bulk, _)) => Err(ConnectError::NotBound),
+            Err(_) => Err(ConnectError::PeerLeft),
+        };
+        // The sender has answered the offer, and who answers speaks first: see `transport::peer`.
+        let exchange = async {
+            match role {
+                Role::Sender => {
+                    say().await?;
+                    hear().await
+                }
+                Role::Receiver => {
+                    hear().await?;
+                    say().await
+                }
+            }
+        };
+        let verdict = tokio::time::timeout_at(deadline.into(), exchange).await;
+        match verdict.unwrap_or(Err(ConnectError::PeerSilent)) {
+            Ok(()) => Ok((link, path)),
+            Err(error) => {
+                link.close().await;
+                Err(error)
             }
         }
     }
@@ -257,60 +335,5 @@ impl Sealed {
         };
         let text = self.opener.open(*seq, &body.0).map_err(|_| ConnectError::Tampered)?;
         serde_json::from_slice(&text).map_err(|_| ConnectError::Unexpected("a sealed message that is none"))
-    }
-}
-
-/// Exchanges Bind: each side proves that it knows the key, over the certificates that DTLS used.
-async fn bind(
-    lane: Lane,
-    (ours, theirs): (Hash, Hash),
-    schedule: &Schedule,
-    role: Role,
-) -> Result<Bound, ConnectError> {
-    let fingerprints = match role {
-        Role::Sender => Fingerprints { sender: ours, receiver: theirs },
-        Role::Receiver => Fingerprints { sender: theirs, receiver: ours },
-    };
-    let path = lane.path().await;
-    let link = lane.into_link();
-    let deadline = Instant::now() + PEER_WITHIN;
-    let mac = schedule.bind(role, &fingerprints);
-    let say = async || {
-        link.ready(Channel::Control).await?;
-        link.send(Channel::Control, BytesMut::from(encode(&PeerMessage::Bind { mac }).as_slice())).await?;
-        Ok::<_, ConnectError>(())
-    };
-    let hear = async || match link.recv().await {
-        Some((Channel::Control, frame)) => match decode(&frame) {
-            Ok(PeerMessage::Bind { mac })
-                if schedule.verify_bind(role.other(), &fingerprints, &mac).is_ok() =>
-            {
-                Ok(())
-            }
-            _ => Err(ConnectError::NotBound),
-        },
-        Some((Channel::Bulk, _)) => Err(ConnectError::NotBound),
-        None => Err(ConnectError::PeerLeft),
-    };
-    // The sender has answered the offer, and who answers speaks first: see `transport::peer`.
-    let exchange = async {
-        match role {
-            Role::Sender => {
-                say().await?;
-                hear().await
-            }
-            Role::Receiver => {
-                hear().await?;
-                say().await
-            }
-        }
-    };
-    let verdict = tokio::time::timeout_at(deadline.into(), exchange).await;
-    match verdict.unwrap_or(Err(ConnectError::PeerSilent)) {
-        Ok(()) => Ok(Bound { link, path, complete_key: schedule.key() }),
-        Err(error) => {
-            link.close().await;
-            Err(error)
-        }
     }
 }

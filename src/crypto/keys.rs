@@ -51,6 +51,8 @@ purposes! {
     BindS = "bind S",
     /// Starts the schedule of a later link between the same two peers, without another PAKE.
     Resume = "resume",
+    /// The name under which a server brings two peers together again.
+    Meet = "meet",
     /// The receiver's word that everything is settled and durable.
     Complete = "complete",
     /// What the peers tell each other about the hosts that they run on.

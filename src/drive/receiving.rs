@@ -1,6 +1,7 @@
-//! The receiver's hands: one thread hashes and writes chunks, another makes them durable and names them.
+//! The receiver's hands: one thread hashes and writes chunks, another hashes what is here already, a third
+//! makes chunks durable and names files.
 //!
-//! Two, so that a slow sync does not hold up writing; each does its jobs in order.
+//! Three, so that a slow sync does not hold up writing; each does its jobs in order.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -8,10 +9,10 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::drive::{Hands, Worker};
-use crate::fs::{Commit, DiskFault, OnConflict, Otherwise, Plan, Sink, SinkOptions, Stages, WrittenChunk};
+use crate::fs::{Commit, DiskFault, Otherwise, Plan, Sink, SinkOptions, WrittenChunk};
 use crate::session::receiver::{self, Done, Job};
 use crate::wire::path::RelPath;
-use crate::wire::peer::{AbortReason, Outcome};
+use crate::wire::peer::AbortReason;
 
 /// What only the hands know when a session has ended.
 #[derive(Debug, Default)]
@@ -29,41 +30,23 @@ pub const MAX_RENAMES: usize = 20;
 #[derive(Debug)]
 pub struct LazySink {
     folder: PathBuf,
-    on_conflict: OnConflict,
+    options: SinkOptions,
     sink: OnceLock<Result<Sink, DiskFault>>,
 }
 
 impl LazySink {
     /// Nothing is touched yet.
-    pub fn new(folder: PathBuf, on_conflict: OnConflict) -> Self {
-        Self { folder, on_conflict, sink: OnceLock::new() }
+    pub fn new(folder: PathBuf, options: SinkOptions) -> Self {
+        Self { folder, options, sink: OnceLock::new() }
     }
 
     fn open(&self) -> Result<&Sink, DiskFault> {
         let open = || {
             let mut id = [0; 8];
             getrandom::fill(&mut id).expect("the operating system gives random bytes");
-            let options = SinkOptions {
-                on_conflict: self.on_conflict,
-                stages: Stages::Fresh,
-                ..SinkOptions::default()
-            };
-            Sink::open(&self.folder, id, options)
+            Sink::open(&self.folder, id, self.options)
         };
         self.sink.get_or_init(open).as_ref().map_err(Clone::clone)
-    }
-
-    /// After a failure: removes what is unfinished. What has its name stays.
-    pub fn clear_up(&self) {
-        if let Some(Ok(sink)) = self.sink.get() {
-            clear_up(sink);
-        }
-    }
-}
-
-fn clear_up(sink: &Sink) {
-    if let Err(fault) = sink.finish() {
-        log::warn!("a folder `.p2pcp-…` is left behind, which can be deleted: {fault}");
     }
 }
 
@@ -76,6 +59,7 @@ enum Answer {
 /// Writes into a [`LazySink`].
 pub struct ReceivingHands {
     writer: Worker<Job>,
+    checker: Worker<Job>,
     committer: Worker<Job>,
     answers: UnboundedReceiver<Answer>,
     rest: Rest,
@@ -90,6 +74,7 @@ impl ReceivingHands {
         };
         Self {
             writer: worker("p2pcp-write", sink.clone(), sender.clone()),
+            checker: worker("p2pcp-check", sink.clone(), sender.clone()),
             committer: worker("p2pcp-commit", sink, sender),
             answers,
             rest: Rest::default(),
@@ -109,17 +94,23 @@ fn perform(sink: &LazySink, job: Job, answers: &UnboundedSender<Answer>) {
 fn attempt(sink: &Sink, job: Job, answers: &UnboundedSender<Answer>) -> Result<Option<Done>, DiskFault> {
     match job {
         Job::Plan { first, entries } => {
-            let plans = sink.plan(first, &entries)?;
-            let outcomes = (first..).zip(plans).map(|(entry, plan)| unresumed(sink, entry, plan));
-            Ok(Some(Done::Planned { first, outcomes: outcomes.collect::<Result<_, _>>()? }))
+            let plans = sink.plan(first, &entries)?.into_iter().map(plan).collect();
+            Ok(Some(Done::Planned { first, plans }))
         }
         Job::Write { entry, index, parts } => {
             let written = sink.write_chunk(entry, index, &parts);
             written.map(|hash| Some(Done::Wrote { entry, index, hash }))
         }
+        Job::Check { entry, index } => {
+            let checked = sink.check_chunk(entry, index);
+            checked.map(|hash| Some(Done::Checked { entry, index, hash }))
+        }
+        Job::Restart { entry } => sink.restart(entry).map(|()| None),
         Job::Checkpoint(chunks) => {
-            let written =
-                |it: receiver::WrittenChunk| WrittenChunk { entry: it.entry, index: it.index, hash: it.hash };
+            let written = |it: receiver::WrittenChunk| {
+                let receiver::WrittenChunk { entry, index, hash } = it;
+                WrittenChunk { entry, index, hash }
+            };
             let chunks: Vec<_> = chunks.into_iter().map(written).collect();
             sink.checkpoint(&chunks).map(|()| Some(Done::Checkpointed))
         }
@@ -130,7 +121,9 @@ fn attempt(sink: &Sink, job: Job, answers: &UnboundedSender<Answer>) -> Result<O
         }
         Job::Finish => {
             // Everything has its name and is durable; what cannot be cleared away is litter, not a loss.
-            clear_up(sink);
+            if let Err(fault) = sink.finish() {
+                log::warn!("a folder `.p2pcp-…` is left behind, which can be deleted: {fault}");
+            }
             Ok(Some(Done::Finished))
         }
     }
@@ -143,6 +136,7 @@ fn commit(
 ) -> Result<Done, DiskFault> {
     let batch: Vec<_> =
         batch.into_iter().map(|it| Commit { entry: it.entry, item: it.item, digest: it.digest }).collect();
+    let first = batch.first().map_or(0, |it| it.entry);
     let mut outcomes = Vec::with_capacity(batch.len());
     for (committed, commit) in sink.commit(&batch)?.into_iter().zip(batch) {
         outcomes.push(committed.outcome);
@@ -150,24 +144,29 @@ fn commit(
             answers.send(Answer::Renamed(commit.item.path, renamed)).ok();
         }
     }
-    Ok(Done::Committed(outcomes))
+    Ok(Done::Committed { first, outcomes })
 }
 
-/// Takes nothing up that is here already.
-fn unresumed(sink: &Sink, entry: u32, plan: Plan) -> Result<Option<Outcome>, DiskFault> {
+/// The same in the session's words.
+fn plan(plan: Plan) -> receiver::Plan {
     match plan {
-        Plan::All => Ok(None),
-        Plan::Here { otherwise: Otherwise::Settle(outcome), .. } | Plan::Settled(outcome) => {
-            Ok(Some(outcome))
-        }
-        Plan::Here { .. } => sink.restart(entry).map(|()| None),
+        Plan::All => receiver::Plan::All,
+        Plan::Settled(outcome) => receiver::Plan::Settled(outcome),
+        Plan::Here { chunks, otherwise } => receiver::Plan::Here {
+            chunks,
+            otherwise: match otherwise {
+                Otherwise::Fetch => receiver::Otherwise::Fetch,
+                Otherwise::Restart => receiver::Otherwise::Restart,
+                Otherwise::Settle(outcome) => receiver::Otherwise::Settle(outcome),
+            },
+        },
     }
 }
 
 /// What the peer hears of a fault: its kind, never a path.
 fn told_to_peer(fault: &DiskFault) -> AbortReason {
     match fault {
-        DiskFault::Full { .. } | DiskFault::Quota { .. } => AbortReason::DiskFull,
+        DiskFault::Full { .. } | DiskFault::Quota { .. } | DiskFault::NoRoom { .. } => AbortReason::DiskFull,
         DiskFault::Denied { .. } | DiskFault::NotAFolder { .. } => AbortReason::DiskDenied,
         DiskFault::ReadOnly { .. } => AbortReason::DiskReadOnly,
         DiskFault::TooLarge { .. }
@@ -184,7 +183,8 @@ impl Hands for ReceivingHands {
 
     fn submit(&mut self, job: Job) {
         match job {
-            Job::Plan { .. } | Job::Write { .. } => self.writer.submit(job),
+            Job::Plan { .. } | Job::Write { .. } | Job::Restart { .. } => self.writer.submit(job),
+            Job::Check { .. } => self.checker.submit(job),
             Job::Checkpoint(_) | Job::Commit(_) | Job::Discard { .. } | Job::Finish => {
                 self.committer.submit(job);
             }
@@ -212,6 +212,7 @@ impl Hands for ReceivingHands {
 
     async fn stop(mut self) -> Rest {
         self.writer.dismiss();
+        self.checker.dismiss();
         self.committer.dismiss();
         while self.answers.recv().await.is_some() {}
         self.rest

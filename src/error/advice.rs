@@ -39,11 +39,11 @@ impl Error {
             Self::CodesBurnt(_) => {
                 "somebody may be guessing: run `p2pcp send` again, with `--words 4` for a code that is harder to guess"
             }
-            Self::Session { side, failure, fault } => return session_hint(*side, failure, fault.as_ref()),
-            Self::Interrupted { begun: false, .. } => return None,
-            Self::Interrupted { begun: true, .. } => {
-                "files that were finished are kept; send again, and receive with `--skip` to get only the rest"
+            Self::Session { side, failure, fault, again } => {
+                return session_hint(*side, failure, fault.as_ref(), again);
             }
+            Self::Interrupted { again: None, .. } => return None,
+            Self::Interrupted { again: Some(again), .. } => return Some(resume_line(again)),
             Self::Listen { error, .. } => match error.kind() {
                 io::ErrorKind::AddrInUse => "something listens there already: choose another `--port`",
                 io::ErrorKind::PermissionDenied => {
@@ -54,6 +54,7 @@ impl Error {
                 }
                 _ => "use `--listen 0.0.0.0` to listen on all addresses of this machine",
             },
+            Self::Clean(_) => "look at its permissions, or remove it by hand",
             Self::Serve(_) => return None,
         };
         Some(hint.to_owned())
@@ -102,10 +103,18 @@ fn join_hint(error: &ConnectError) -> &'static str {
     }
 }
 
-fn session_hint(side: Side, failure: &Failure, fault: Option<&DiskFault>) -> Option<String> {
+/// How to go on: the sender has a new code, and what the receiver has is found by its content.
+fn resume_line(again: &str) -> String {
+    format!("nothing that arrived is lost; to go on from here: {again}")
+}
+
+fn session_hint(side: Side, failure: &Failure, fault: Option<&DiskFault>, again: &str) -> Option<String> {
     let hint = match (failure, fault) {
         (_, Some(DiskFault::Full { .. } | DiskFault::Quota { .. })) => {
-            "make room, ask for a new code, and receive with `--skip` to get only the rest"
+            return Some(format!("make room, ask for a new code; to go on from here: {again}"));
+        }
+        (_, Some(DiskFault::NoRoom { .. })) => {
+            "make room, choose another folder with `--output`, or try all the same with `--force`"
         }
         (_, Some(DiskFault::Denied { .. } | DiskFault::ReadOnly { .. } | DiskFault::NotAFolder { .. })) => {
             "choose another folder with `--output`"
@@ -122,10 +131,12 @@ fn session_hint(side: Side, failure: &Failure, fault: Option<&DiskFault>) -> Opt
         (Failure::Integrity(_) | Failure::Peer(AbortReason::Integrity), _) => {
             "the file was not kept; send it again, and check the memory and disks of both machines if it comes back"
         }
-        (Failure::LinkLost | Failure::Silence | Failure::Peer(_), _) => match side {
-            Side::Sending => "send again for a new code; the receiver's `--skip` gets only the rest",
-            Side::Receiving => "ask for a new code, and receive with `--skip` to get only the rest",
-        },
+        (Failure::LinkLost | Failure::Silence | Failure::Peer(_), _) => {
+            return Some(match side {
+                Side::Sending => resume_line(again),
+                Side::Receiving => format!("ask for a new code; {}", resume_line(again)),
+            });
+        }
     };
     Some(hint.to_owned())
 }

@@ -45,7 +45,7 @@ impl ExitCode {
         (Self::Usage, "the command line was not understood"),
         (Self::Code, "code wrong, used, unknown or expired"),
         (Self::Declined, "the receiver declined"),
-        (Self::Lost, "peer or network lost; try again"),
+        (Self::Lost, "peer or network lost; the same command goes on from there"),
         (Self::Disk, "disk full, read-only or no permission"),
         (Self::Integrity, "bytes did not match, or a file changed while being sent"),
         (
@@ -112,6 +112,7 @@ impl Error {
                 ExitCode::Failed
             }
             Self::Server { .. } => ExitCode::Lost,
+            Self::Clean(_) => ExitCode::Disk,
             Self::Join(error) | Self::Meeting(error) | Self::CodesBurnt(error) => connect_exit_code(error),
             Self::Session { failure, .. } => session_exit_code(failure),
             Self::Interrupted { interrupt, .. } => ExitCode::of_signal(Some(*interrupt)),
@@ -203,7 +204,7 @@ mod tests {
             (crate::session::Violation::FalseCompletion.into(), ExitCode::Failed),
         ] {
             for side in [Side::Sending, Side::Receiving] {
-                let error = Error::session(side, failure.clone(), None, None);
+                let error = Error::session(side, failure.clone(), None, None, "p2pcp send x");
                 assert_eq!(error.exit_code(), code, "{failure:?}");
                 let sentence = error.to_string();
                 assert!(!sentence.ends_with('.') && !sentence.is_empty(), "{sentence}");

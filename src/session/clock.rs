@@ -9,6 +9,8 @@ use crate::session::{GIVE_UP_AFTER, STALL_AFTER};
 pub struct Clock {
     last: Instant,
     stalled: bool,
+    /// Without a link nobody owes anything; the end of that is somebody else's to decide.
+    paused: bool,
 }
 
 /// What a look at the clock says.
@@ -25,13 +27,24 @@ pub enum Silence {
 impl Clock {
     /// Starts counting.
     pub fn new(now: Instant) -> Self {
-        Self { last: now, stalled: false }
+        Self { last: now, stalled: false, paused: false }
     }
 
     /// Something moved. Returns whether that ended a stall.
     pub fn progress(&mut self, now: Instant) -> bool {
         self.last = now;
         std::mem::take(&mut self.stalled)
+    }
+
+    /// The link is gone for now: silence means nothing until [`Clock::resume`].
+    pub fn pause(&mut self) {
+        self.paused = true;
+        self.stalled = false;
+    }
+
+    /// The link is back, and counting starts anew.
+    pub fn resume(&mut self, now: Instant) {
+        *self = Self::new(now);
     }
 
     /// When something last moved.
@@ -47,7 +60,9 @@ impl Clock {
     /// What there is to say at `now`.
     pub fn check(&mut self, now: Instant) -> Silence {
         let silent = self.silent_for(now);
-        if silent >= GIVE_UP_AFTER {
+        if self.paused {
+            Silence::None
+        } else if silent >= GIVE_UP_AFTER {
             Silence::GivenUp
         } else if silent >= STALL_AFTER && !self.stalled {
             self.stalled = true;
@@ -58,7 +73,11 @@ impl Clock {
     }
 
     /// When to look again.
-    pub fn wake_at(&self) -> Instant {
-        self.last + if self.stalled { GIVE_UP_AFTER } else { STALL_AFTER }
+    pub fn wake_at(&self, now: Instant) -> Instant {
+        match (self.paused, self.stalled) {
+            (true, _) => now + GIVE_UP_AFTER,
+            (false, true) => self.last + GIVE_UP_AFTER,
+            (false, false) => self.last + STALL_AFTER,
+        }
     }
 }

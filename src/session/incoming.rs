@@ -1,13 +1,21 @@
-//! One announced entry on its way in: its bytes, the hashes of what was written, the sender's proofs.
+//! One announced entry on its way in: its bytes, the hashes of what is on the disk, the sender's proofs.
 //!
 //! Bytes and proofs travel on different channels and may come in either order; an entry is verified
 //! once every chunk's own hash equals the sender's and the digest over them does too.
+//!
+//! Of chunks that seemed to be here already the sender held the bytes back and proves them only; what is
+//! here is hashed again and compared like the rest. Those that differ are fetched in a second round,
+//! after the sender's word for the whole entry.
 
-use std::collections::BTreeMap;
+mod claim;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
 use crate::crypto::digest::EntryDigest;
+pub use crate::session::incoming::claim::{Claim, Progress};
+use crate::session::receiver::jobs::{Otherwise, Plan};
 use crate::wire::block::{Header, MIN_PAYLOAD_BYTES};
 use crate::wire::peer::{Entry, Hash, SourceFault};
 use crate::wire::{CHUNK_BYTES, chunk_count, chunk_length};
@@ -15,49 +23,43 @@ use crate::wire::{CHUNK_BYTES, chunk_count, chunk_length};
 /// A complete chunk: its number and its bytes in order.
 pub type Chunk = (u32, Vec<Bytes>);
 
-/// What the bytes and proofs of an entry say together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
-    /// They agree so far.
-    Fine {
-        /// Loose hashes that found their bytes.
-        matched: usize,
-    },
-    /// The sender gave the entry up and all that it had sent of it is in.
-    Failed {
-        /// Why.
-        fault: SourceFault,
-        /// Loose hashes that are forgotten.
-        matched: usize,
-    },
-    /// The sender said something about the entry that cannot be.
-    Impossible,
-    /// A hash of what was written is not what the sender says.
-    Mismatch,
-    /// More is written than the sender has vouched for.
-    Unproven,
-}
-
 /// Chunks of an entry that may be written before the sender's hashes of them come; they follow at once.
 const MAX_UNPROVEN: usize = 1024;
+
+/// Chunks that are fetched one by one; with more, what is here is another file.
+const MAX_FETCHED: usize = 1024;
 
 /// An entry that is not settled yet.
 pub struct Incoming {
     /// What it is.
     pub item: Entry,
-    planned: bool,
-    /// Bytes in, over all chunks; blocks of an entry come in order.
-    received: u64,
+    plan: Option<Plan>,
+    /// Where the next block goes; blocks of an entry come in order.
+    next: u64,
     parts: Vec<Bytes>,
-    /// Chunks written and hashed.
+    /// Up to here chunks are written and hashed, not counting the second round.
     written: u64,
+    /// Held-back chunks whose check was asked for, and those whose check was answered.
+    asked: u32,
+    checked: u32,
     digest: EntryDigest,
-    ours: BTreeMap<u32, Hash>,
+    /// Hashes of what is here; nothing for a chunk that is not.
+    ours: BTreeMap<u32, Option<Hash>>,
     theirs: BTreeMap<u32, Hash>,
     claimed: u32,
     compared: u64,
     vouched: Option<Hash>,
+    /// Why, and how many bytes went out before: of the first round where they would lie, of the second
+    /// round by their number.
     fault: Option<(SourceFault, u64)>,
+    /// Chunks that are not here as the sender proves them, and what they must become.
+    differing: BTreeMap<u32, Hash>,
+    /// More of them than are worth fetching.
+    hopeless: bool,
+    /// Second round: chunks asked for whose blocks have not come, and come but not written.
+    due: VecDeque<u32>,
+    writing: VecDeque<u32>,
+    fetched: u64,
 }
 
 impl Incoming {
@@ -66,10 +68,12 @@ impl Incoming {
         let size = item.kind.size();
         Self {
             item,
-            planned: false,
-            received: 0,
+            plan: None,
+            next: 0,
             parts: Vec::new(),
             written: 0,
+            asked: 0,
+            checked: 0,
             digest: EntryDigest::new(size),
             ours: BTreeMap::new(),
             theirs: BTreeMap::new(),
@@ -77,6 +81,11 @@ impl Incoming {
             compared: 0,
             vouched: None,
             fault: None,
+            differing: BTreeMap::new(),
+            hopeless: false,
+            due: VecDeque::new(),
+            writing: VecDeque::new(),
+            fetched: 0,
         }
     }
 
@@ -85,62 +94,146 @@ impl Incoming {
         self.item.kind.size()
     }
 
-    /// Bytes of it that have not come in.
+    /// Bytes of it that have neither come in nor been found here.
     pub fn bytes_missing(&self) -> u64 {
-        self.size().saturating_sub(self.received)
+        let checked = u64::from(self.held_back()).min(self.compared) * u64::from(CHUNK_BYTES);
+        let start = self.start();
+        self.size().saturating_sub(start).saturating_sub(self.next - start) + start.saturating_sub(checked)
     }
 
-    /// Its name is free and its bytes are asked for.
-    pub fn plan(&mut self) {
-        self.planned = true;
+    /// Its name can be had: what of its bytes is asked for.
+    pub fn plan(&mut self, plan: Plan) {
+        self.plan = Some(plan);
+        self.next = self.start();
+        self.written = self.next;
     }
 
     /// Whether its bytes were asked for.
     pub fn planned(&self) -> bool {
-        self.planned
+        self.plan.is_some()
+    }
+
+    /// What is to be done if [`Claim::Differs`].
+    pub fn otherwise(&self) -> Otherwise {
+        match self.plan {
+            Some(Plan::Here { otherwise, .. }) => otherwise,
+            Some(Plan::All | Plan::Settled(_)) | None => Otherwise::Fetch,
+        }
+    }
+
+    /// Whether more differs than is worth fetching chunk by chunk.
+    pub fn hopeless(&self) -> bool {
+        self.hopeless
+    }
+
+    /// Leading chunks whose bytes the sender holds back.
+    pub fn held_back(&self) -> u32 {
+        match self.plan {
+            Some(Plan::Here { chunks, .. }) => chunks,
+            Some(Plan::All | Plan::Settled(_)) | None => 0,
+        }
+    }
+
+    fn start(&self) -> u64 {
+        (u64::from(self.held_back()) * u64::from(CHUNK_BYTES)).min(self.size())
+    }
+
+    /// The differing chunks, which are now asked for; the second round begins.
+    pub fn fetch(&mut self) -> Vec<u32> {
+        self.due = self.differing.keys().copied().collect();
+        self.due.iter().copied().collect()
     }
 
     /// Takes a block; `None` if it is not the one that comes next. Gives the chunk that it completes.
     pub fn take_block(&mut self, header: Header, payload: Bytes) -> Option<Option<Chunk>> {
         let end = header.offset + u64::from(header.length);
-        if !self.planned || header.offset != self.received || end > self.size() {
+        let index = u32::try_from(header.offset / u64::from(CHUNK_BYTES)).ok()?;
+        let second_round = self.due.front() == Some(&index);
+        let expected = match second_round {
+            true => u64::from(index) * u64::from(CHUNK_BYTES) + self.parts_bytes(),
+            false => self.next,
+        };
+        if !self.planned() || header.offset != expected || end > self.size() {
             return None;
         }
         let chunk_end = end.is_multiple_of(u64::from(CHUNK_BYTES)) || end == self.size();
         if !chunk_end && payload.len() < MIN_PAYLOAD_BYTES {
             return None;
         }
-        if self.fault.is_some_and(|(_, sent)| end > sent) {
+        let sent = if second_round { self.fetched + u64::from(header.length) } else { end };
+        if self.fault.is_some_and(|(_, most)| sent > most) {
             return None;
         }
-        self.received = end;
+        match second_round {
+            true => self.fetched = sent,
+            false => self.next = end,
+        }
         self.parts.push(payload);
         if !chunk_end {
             return Some(None);
         }
-        let index = u32::try_from(header.offset / u64::from(CHUNK_BYTES)).ok()?;
+        if second_round {
+            self.writing.extend(self.due.pop_front());
+        }
         Some(Some((index, std::mem::take(&mut self.parts))))
+    }
+
+    fn parts_bytes(&self) -> u64 {
+        self.parts.iter().map(|it| it.len() as u64).sum()
     }
 
     /// Whether this chunk is the one whose writing ends next; chunks of an entry are written in order.
     pub fn writes_next(&self, index: u32) -> bool {
-        self.written == u64::from(index) * u64::from(CHUNK_BYTES)
+        match self.writing.front() {
+            Some(next) => *next == index,
+            None => self.written == u64::from(index) * u64::from(CHUNK_BYTES) && self.written < self.next,
+        }
     }
 
     /// A chunk was written and hashed.
     pub fn wrote(&mut self, index: u32, hash: Hash) -> Claim {
+        if self.writing.pop_front().is_some() {
+            return match self.differing.remove(&index) == Some(hash) {
+                true => self.compare(),
+                false => Claim::Mismatch,
+            };
+        }
         self.written += chunk_length(self.size(), index);
-        self.ours.insert(index, hash);
+        self.ours.insert(index, Some(hash));
         if self.ours.len() > MAX_UNPROVEN {
             return Claim::Unproven;
         }
         self.compare()
     }
 
+    /// Whether this chunk is the one whose check ends next.
+    pub fn checks_next(&self, index: u32) -> bool {
+        self.checked == index && index < self.held_back()
+    }
+
+    /// What is here of a chunk was hashed.
+    pub fn checked(&mut self, index: u32, hash: Option<Hash>) -> Claim {
+        self.checked += 1;
+        self.ours.insert(index, hash);
+        self.compare()
+    }
+
+    /// The next chunk of what is here that has to be checked.
+    pub fn ask_check(&mut self) -> Option<u32> {
+        let index = self.asked;
+        (index < self.held_back()).then(|| self.asked += 1)?;
+        Some(index)
+    }
+
+    /// Checks asked for that are not compared yet.
+    pub fn unproven_checks(&self) -> usize {
+        usize::try_from(u64::from(self.asked).saturating_sub(self.compared)).unwrap_or(usize::MAX)
+    }
+
     /// The sender's hash of a chunk. Each is said once, in order.
     pub fn take_hash(&mut self, index: u32, hash: Hash) -> Claim {
         let chunks = chunk_count(self.size());
-        let in_turn = self.planned && index == self.claimed && u64::from(index) < chunks;
+        let in_turn = self.planned() && index == self.claimed && u64::from(index) < chunks;
         if !in_turn || self.vouched.is_some() || self.fault.is_some() {
             return Claim::Impossible;
         }
@@ -153,7 +246,7 @@ impl Incoming {
     pub fn take_digest(&mut self, digest: Hash) -> Claim {
         let is_file = self.item.kind.is_file();
         let chunks = chunk_count(self.size());
-        let complete = is_file && self.planned && u64::from(self.claimed) == chunks;
+        let complete = is_file && self.planned() && u64::from(self.claimed) == chunks;
         if !complete || self.vouched.is_some() || self.fault.is_some() {
             return Claim::Impossible;
         }
@@ -163,47 +256,74 @@ impl Incoming {
 
     /// The sender gives the entry up, having sent so many bytes of it.
     pub fn take_fault(&mut self, fault: SourceFault, sent: u64) -> Claim {
-        let is_file = self.item.kind.is_file();
-        let sane = is_file && self.planned && sent >= self.received && sent <= self.size();
+        let sane = self.item.kind.is_file() && self.planned() && self.fault.is_none();
         let whole_chunks = sent.is_multiple_of(u64::from(CHUNK_BYTES)) || sent == self.size();
-        if !sane || !whole_chunks || self.vouched.is_some() || self.fault.is_some() {
+        let possible = match self.vouched {
+            // Only what it was asked for again can fail by now; the last chunk may be a short one.
+            Some(_) => sent >= self.fetched && !(self.due.is_empty() && self.writing.is_empty()),
+            None => whole_chunks && sent <= self.size() && (sent >= self.next || self.next == self.start()),
+        };
+        if !sane || !possible {
             return Claim::Impossible;
         }
         self.fault = Some((fault, sent));
         self.compare()
     }
 
-    /// The entry's digest, once all its bytes are written and proven.
+    /// The entry's digest, once all its bytes are here and proven.
     pub fn verified(&self) -> Option<Hash> {
-        let chunks = chunk_count(self.size());
-        (self.planned && self.compared == chunks).then_some(self.vouched).flatten()
+        let whole = self.compared == chunk_count(self.size()) && self.differing.is_empty();
+        (self.planned() && whole && !self.hopeless).then_some(self.vouched).flatten()
     }
 
     fn compare(&mut self) -> Claim {
-        let mut matched = 0;
+        let mut progress = Progress::default();
         while let (Some(ours), Some(theirs)) = (self.ours.first_entry(), self.theirs.first_entry())
             && ours.key() == theirs.key()
         {
+            let index = *ours.key();
             let (ours, theirs) = (ours.remove(), theirs.remove());
-            if ours != theirs {
+            let equal = ours == Some(theirs);
+            if index < self.held_back() {
+                let bytes = chunk_length(self.size(), index);
+                progress.checks += 1;
+                progress.held_back += bytes;
+                progress.here += if equal { bytes } else { 0 };
+                self.hopeless |= !equal && self.differing.len() == MAX_FETCHED;
+                if !equal && !self.hopeless {
+                    self.differing.insert(index, theirs);
+                }
+            } else if !equal {
                 return Claim::Mismatch;
             }
-            self.digest.push(&ours);
+            self.digest.push(&theirs);
             self.compared += 1;
-            matched += 1;
+            progress.matched += 1;
         }
         if let Some((fault, sent)) = self.fault {
-            return match self.written == sent {
-                true => Claim::Failed { fault, matched: matched + self.theirs.len() },
-                false => Claim::Fine { matched },
+            let done = match self.vouched {
+                Some(_) => self.writing.is_empty() && self.parts.is_empty() && self.fetched == sent,
+                None => self.written.max(self.start()) >= sent && self.all_claims_compared(sent),
             };
+            progress.matched += if done { self.theirs.len() } else { 0 };
+            return if done { Claim::Failed(fault, progress) } else { Claim::Fine(progress) };
         }
-        let chunks = chunk_count(self.size());
-        if self.compared == chunks
-            && self.vouched.is_some_and(|digest| digest != self.digest.clone().finish())
-        {
-            return Claim::Mismatch;
+        if self.compared < chunk_count(self.size()) {
+            return Claim::Fine(progress);
         }
-        Claim::Fine { matched }
+        match self.vouched {
+            Some(digest) if digest != self.digest.clone().finish() => Claim::Mismatch,
+            // In the second round they are on their way.
+            Some(_) if self.due.is_empty() && self.writing.is_empty() && self.verified().is_none() => {
+                Claim::Differs(progress)
+            }
+            Some(_) | None => Claim::Fine(progress),
+        }
+    }
+
+    /// Whether the chunks below `sent` whose bytes were held back are compared.
+    fn all_claims_compared(&self, sent: u64) -> bool {
+        let chunks = sent.div_ceil(u64::from(CHUNK_BYTES)).min(u64::from(self.held_back()));
+        self.compared >= chunks
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::session::{Event, Failure, Output, Summary};
 use crate::wire::Channel;
@@ -22,13 +22,13 @@ impl<J> Default for Outbox<J> {
 impl<J> Outbox<J> {
     /// A control message for the peer.
     pub fn send(&mut self, message: &PeerMessage) {
-        let frame = BytesMut::from(peer::encode(message).as_slice());
+        let frame = Bytes::from(peer::encode(message));
         self.0.push_back(Output::Send(Channel::Control, frame));
     }
 
     /// A block for the peer.
     pub fn send_block(&mut self, frame: BytesMut) {
-        self.0.push_back(Output::Send(Channel::Bulk, frame));
+        self.0.push_back(Output::Send(Channel::Bulk, frame.freeze()));
     }
 
     /// Work for the file system.

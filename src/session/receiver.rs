@@ -7,12 +7,13 @@
 //!
 //! [`MAX_OUTSTANDING_ENTRIES`]: crate::wire::MAX_OUTSTANDING_ENTRIES
 
+mod checking;
 mod consent;
 mod frames;
-mod jobs;
+pub(super) mod jobs;
 mod settling;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::crypto::Key;
@@ -22,11 +23,11 @@ use crate::session::incoming::Incoming;
 use crate::session::outbox::Outbox;
 use crate::session::receipt::Receipt;
 use crate::session::receiver::consent::Consent;
-pub use crate::session::receiver::jobs::{Commit, Done, Job, WrittenChunk};
+pub use crate::session::receiver::jobs::{Commit, Done, Job, Otherwise, Plan, WrittenChunk};
 use crate::session::receiver::settling::CHECKPOINT_AFTER;
-use crate::session::{Answer, CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary};
+use crate::session::{Answer, CONSENT_WITHIN, Event, Failure, Input, Loss, Machine, Output, Summary};
 use crate::wire::DEFAULT_WINDOW_BYTES;
-use crate::wire::peer::{AbortReason, Outcome, PeerMessage, Settled, Want};
+use crate::wire::peer::{AbortReason, PeerMessage, Settled};
 
 /// Hashes that the sender may announce ahead of the bytes, over all entries.
 pub const MAX_LOOSE_HASHES: usize = 8192;
@@ -36,6 +37,9 @@ const ACK_AFTER: Duration = Duration::from_millis(200);
 
 /// How long the receiver stays for the sender's farewell once all is done.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// The same when the link is gone: the sender has not heard that all is done, and may come back.
+const LINGER_ALONE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -69,6 +73,8 @@ pub struct Receiver {
     loose_hashes: usize,
     received: u64,
     written: u64,
+    /// How much of both did not travel but was compared here.
+    held_back: u64,
     acked: (u64, u64),
     acked_at: Instant,
     /// Files whose every byte is proven.
@@ -77,6 +83,12 @@ pub struct Receiver {
     checkpointing: bool,
     unjournaled: Vec<WrittenChunk>,
     unjournaled_since: Option<Instant>,
+    /// Entries of which something is here that is not yet under check.
+    to_check: VecDeque<u32>,
+    /// Checks asked for that have not found their proof.
+    checks: usize,
+    found: u64,
+    linger: Duration,
     receipt: Receipt,
     summary: Summary,
 }
@@ -97,6 +109,7 @@ impl Receiver {
             loose_hashes: 0,
             received: 0,
             written: 0,
+            held_back: 0,
             acked: (0, 0),
             acked_at: now,
             verified: BTreeSet::new(),
@@ -104,10 +117,14 @@ impl Receiver {
             checkpointing: false,
             unjournaled: Vec::new(),
             unjournaled_since: None,
+            to_check: VecDeque::new(),
+            checks: 0,
+            found: 0,
+            linger: LINGER,
             receipt: Receipt::new(complete_key),
             summary: Summary::default(),
         };
-        receiver.out.wake_at(receiver.clock.wake_at());
+        receiver.out.wake_at(receiver.clock.wake_at(now));
         receiver
     }
 
@@ -119,6 +136,7 @@ impl Receiver {
             Answer::Yes => (),
             Answer::No => return Err(Failure::Own(AbortReason::Declined)),
             Answer::Unattended => return Err(Failure::Own(AbortReason::Unattended)),
+            Answer::NoRoom => return Err(Failure::Own(AbortReason::DiskFull)),
         }
         self.state = State::Writing;
         self.out.send(&PeerMessage::Accept { window: DEFAULT_WINDOW_BYTES });
@@ -130,40 +148,20 @@ impl Receiver {
         Ok(())
     }
 
-    fn handle_planned(&mut self, first: u32, outcomes: &[Option<Outcome>]) {
-        let mut settled = Vec::new();
-        let mut wants = Vec::with_capacity(outcomes.len());
-        for (number, outcome) in (first..).zip(outcomes) {
-            match outcome {
-                Some(outcome) => {
-                    settled.push(Settled { entry: number, outcome: *outcome });
-                    wants.push(Want::Nothing);
-                }
-                None => {
-                    if let Some(incoming) = self.outstanding.get_mut(&number) {
-                        incoming.plan();
-                    }
-                    wants.push(Want::All);
-                }
-            }
-        }
-        self.settle(settled);
-        self.out.send(&PeerMessage::Wants { first, wants });
-    }
-
     fn handle_done(&mut self, now: Instant, done: Done) -> Result<(), Failure> {
         match done {
-            Done::Planned { first, outcomes } => self.handle_planned(first, &outcomes),
+            Done::Planned { first, plans } => self.handle_planned(first, &plans),
             Done::Wrote { entry, index, hash } => self.handle_wrote(now, entry, index, hash)?,
+            Done::Checked { entry, index, hash } => self.handle_checked(now, entry, index, hash)?,
             Done::Checkpointed => self.checkpointing = false,
-            Done::Committed(outcomes) => {
+            Done::Committed { first, outcomes } if self.committing.first() == Some(&first) => {
                 self.acknowledge(now);
                 let entries = std::mem::take(&mut self.committing);
                 let settled = entries.into_iter().zip(outcomes);
                 self.settle(settled.map(|(entry, outcome)| Settled { entry, outcome }).collect());
             }
+            Done::Committed { .. } => (),
             Done::Finished => {
-                self.summary.bytes = self.written;
                 self.state = State::Lingering;
                 self.out.send(&PeerMessage::Complete { mac: self.receipt.mac() });
             }
@@ -174,7 +172,7 @@ impl Receiver {
 
     fn handle_tick(&mut self, now: Instant) -> Result<(), Failure> {
         match self.state {
-            State::Lingering if self.clock.silent_for(now) >= LINGER => self.end_well(),
+            State::Lingering if self.clock.silent_for(now) >= self.linger => self.end_well(),
             State::Lingering | State::Ended => (),
             State::Deciding if self.clock.silent_for(now) >= CONSENT_WITHIN => {
                 return Err(Failure::Own(AbortReason::Unattended));
@@ -211,11 +209,26 @@ impl Receiver {
         self.state == State::Finishing || self.checkpointing || !self.committing.is_empty()
     }
 
-    fn wake_at(&self) -> Instant {
+    fn handle_link_down(&mut self, now: Instant, loss: Loss) {
+        self.clock.pause();
+        if self.state == State::Lingering {
+            self.clock.progress(now);
+            self.linger = LINGER_ALONE;
+        }
+        self.out.emit(Event::Disconnected(loss));
+    }
+
+    fn handle_link_up(&mut self, now: Instant) {
+        self.clock.resume(now);
+        self.linger = LINGER;
+        self.out.emit(Event::Reconnected);
+    }
+
+    fn wake_at(&self, now: Instant) -> Instant {
         let silence = match self.state {
-            State::Lingering => self.clock.last() + LINGER,
+            State::Lingering => self.clock.last() + self.linger,
             State::Deciding => self.clock.last() + CONSENT_WITHIN,
-            _ => self.clock.wake_at(),
+            _ => self.clock.wake_at(now),
         };
         match self.unjournaled_since {
             Some(since) if !self.checkpointing => silence.min(since + CHECKPOINT_AFTER),
@@ -237,7 +250,8 @@ impl Machine for Receiver {
             Input::Frame(..) => matches!(self.state, State::Waiting | State::Writing | State::Finishing),
             Input::Disk(_) => self.state != State::Lingering,
             Input::Answer(_) => true,
-            Input::Tick | Input::LinkLost | Input::Cancel(_) => false,
+            Input::Tick | Input::Cancel(_) => false,
+            Input::LinkLost | Input::LinkDown(_) | Input::LinkUp | Input::Broken(_) => false,
         };
         let result = match input {
             Input::Frame(channel, frame) => self.handle_frame(now, channel, frame),
@@ -245,6 +259,15 @@ impl Machine for Receiver {
             Input::Answer(answer) => self.handle_answer(answer),
             Input::Tick => self.handle_tick(now),
             Input::LinkLost => Err(Failure::LinkLost),
+            Input::Broken(violation) => Err(violation.into()),
+            Input::LinkDown(loss) => {
+                self.handle_link_down(now, loss);
+                Ok(())
+            }
+            Input::LinkUp => {
+                self.handle_link_up(now);
+                Ok(())
+            }
             Input::Cancel(reason) => Err(Failure::Own(reason)),
         };
         if let Err(failure) = result {
@@ -253,6 +276,7 @@ impl Machine for Receiver {
         if self.state == State::Ended {
             return;
         }
+        self.check_on();
         self.commit_on();
         self.checkpoint_on(now);
         let all_settled = self.outstanding.is_empty() && self.end.is_some();
@@ -265,7 +289,7 @@ impl Machine for Receiver {
         if progress && self.clock.progress(now) {
             self.out.emit(Event::Moving);
         }
-        self.out.wake_at(self.wake_at());
+        self.out.wake_at(self.wake_at(now));
     }
 
     fn poll(&mut self) -> Option<Output<Job>> {

@@ -27,7 +27,7 @@ use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Sum
 use crate::wire::peer::{
     self, AbortReason, EntryKind, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled, Totals, Want,
 };
-use crate::wire::{CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES};
+use crate::wire::{CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES, chunk_count};
 
 /// What a sender is made of.
 pub struct Config {
@@ -65,10 +65,15 @@ pub struct Sender {
     walking: bool,
     walked: bool,
     to_read: VecDeque<u32>,
+    /// Chunks that the receiver asks for again.
+    to_resend: VecDeque<(u32, u32)>,
     issued: VecDeque<Issued>,
     /// Bytes read or being read, ever; `acked` runs after it within `window`.
     taken: u64,
+    /// Bytes sent or held back.
     sent: u64,
+    /// How much of them was held back, and not asked for again.
+    withheld: u64,
     received: u64,
     acked: u64,
     window: u64,
@@ -92,9 +97,11 @@ impl Sender {
             walking: false,
             walked: false,
             to_read: VecDeque::new(),
+            to_resend: VecDeque::new(),
             issued: VecDeque::new(),
             taken: 0,
             sent: 0,
+            withheld: 0,
             received: 0,
             acked: 0,
             window: 0,
@@ -152,6 +159,8 @@ impl Sender {
                     self.handle_settled(settled)?;
                 }
             }
+            (PeerMessage::Again { entry, chunks }, State::Streaming) => self.handle_again(entry, &chunks)?,
+            (PeerMessage::Restart { entry }, State::Streaming) => self.handle_restart(entry)?,
             (PeerMessage::Complete { mac }, State::Completing) => return self.handle_complete(&mac),
             (other, _) => return Err(Violation::OutOfTurn(other.name()).into()),
         }
@@ -170,6 +179,14 @@ impl Sender {
             self.wants_seen += 1;
             match (want, self.outstanding.get_mut(&number)) {
                 (Want::Nothing, None) => (),
+                (Want::From { chunk }, Some(outgoing))
+                    if outgoing.kind.is_file()
+                        && (1..=chunk_count(outgoing.kind.size())).contains(&u64::from(*chunk)) =>
+                {
+                    (outgoing.held_back, outgoing.again) = (*chunk, *chunk);
+                    outgoing.reading = Reading::Next(0);
+                    self.to_read.push_back(number);
+                }
                 (Want::All, Some(outgoing)) => match outgoing.kind {
                     EntryKind::File { .. } => {
                         outgoing.reading = Reading::Next(0);
@@ -193,8 +210,9 @@ impl Sender {
         }
         self.received = received;
         self.acked = written;
-        self.summary.bytes = written;
-        self.out.emit(Event::Moved(received));
+        self.summary.bytes = written.saturating_sub(self.withheld);
+        self.summary.spared = self.withheld;
+        self.out.emit(Event::Moved(received.saturating_sub(self.withheld)));
         Ok(())
     }
 
@@ -276,6 +294,17 @@ impl Machine for Sender {
             Input::Answer(_) => Ok(()),
             Input::Tick => self.handle_tick(now),
             Input::LinkLost => Err(Failure::LinkLost),
+            Input::Broken(violation) => Err(violation.into()),
+            Input::LinkDown(loss) => {
+                self.clock.pause();
+                self.out.emit(Event::Disconnected(loss));
+                Ok(())
+            }
+            Input::LinkUp => {
+                self.clock.resume(now);
+                self.out.emit(Event::Reconnected);
+                Ok(())
+            }
             Input::Cancel(reason) => Err(Failure::Own(reason)),
         };
         if let Err(failure) = result {
@@ -295,7 +324,7 @@ impl Machine for Sender {
         if progress && !offering && self.clock.progress(now) {
             self.out.emit(Event::Moving);
         }
-        let wake = if offering { self.clock.last() + CONSENT_WITHIN } else { self.clock.wake_at() };
+        let wake = if offering { self.clock.last() + CONSENT_WITHIN } else { self.clock.wake_at(now) };
         self.out.wake_at(wake);
     }
 

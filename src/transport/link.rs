@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc};
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::peer_connection::PeerConnection;
@@ -33,32 +33,37 @@ impl WebRtcLink {
 }
 
 impl Link for WebRtcLink {
-    async fn recv(&self) -> Option<(Channel, Bytes)> {
+    async fn recv(&self) -> Result<(Channel, Bytes), LinkLost> {
         let mut events = self.events.lock().await;
         loop {
             let (channel, event) = tokio::select! {
                 biased;
                 event = events.recv() => match event {
-                    Some(LaneEvent::Failed) | None => return None,
+                    Some(LaneEvent::Silent) => return Err(LinkLost::Silent),
+                    Some(LaneEvent::Failed) | None => return Err(LinkLost::Closed),
                     Some(_) => continue,
                 },
                 event = self.control.poll() => (Channel::Control, event),
                 event = self.bulk.poll() => (Channel::Bulk, event),
             };
             match event {
-                Some(DataChannelEvent::OnMessage(message)) => return Some((channel, message.data.freeze())),
-                Some(DataChannelEvent::OnClose) | None => return None,
+                Some(DataChannelEvent::OnMessage(message)) => return Ok((channel, message.data.freeze())),
+                Some(DataChannelEvent::OnClose) | None => return Err(LinkLost::Closed),
                 Some(_) => (),
             }
         }
     }
 
     async fn ready(&self, channel: Channel) -> Result<(), LinkLost> {
-        self.channel(channel).writable().await.map_err(|_| LinkLost)
+        self.channel(channel).writable().await.map_err(|_| LinkLost::Closed)
     }
 
-    async fn send(&self, channel: Channel, frame: BytesMut) -> Result<(), LinkLost> {
-        self.channel(channel).send(frame).await.map_err(|_| LinkLost)
+    async fn send(&self, channel: Channel, frame: Bytes) -> Result<(), LinkLost> {
+        self.channel(channel).send(frame.into()).await.map_err(|_| LinkLost::Closed)
+    }
+
+    async fn abandon(self) {
+        self.connection.close().await.ok();
     }
 
     async fn close(self) {
@@ -67,7 +72,7 @@ impl Link for WebRtcLink {
         // Only the last words matter: blocks that the receiver has not confirmed are lost with the session.
         while self.control.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
             let step = tokio::time::timeout(Duration::from_millis(5), self.recv()).await;
-            if matches!(step, Ok(None)) || Instant::now() > deadline {
+            if matches!(step, Ok(Err(_))) || Instant::now() > deadline {
                 break;
             }
         }

@@ -1,6 +1,6 @@
 //! A link inside one process, for tests: bounded queues, no network.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::transport::{Link, LinkLost};
@@ -26,17 +26,19 @@ pub fn pair() -> (MemoryLink, MemoryLink) {
 }
 
 impl Link for MemoryLink {
-    async fn recv(&self) -> Option<(Channel, Bytes)> {
-        self.incoming.lock().await.recv().await
+    async fn recv(&self) -> Result<(Channel, Bytes), LinkLost> {
+        self.incoming.lock().await.recv().await.ok_or(LinkLost::Closed)
     }
 
     async fn ready(&self, _: Channel) -> Result<(), LinkLost> {
-        self.outgoing.reserve().await.map(drop).map_err(|_| LinkLost)
+        self.outgoing.reserve().await.map(drop).map_err(|_| LinkLost::Closed)
     }
 
-    async fn send(&self, channel: Channel, frame: BytesMut) -> Result<(), LinkLost> {
-        self.outgoing.send((channel, frame.freeze())).await.map_err(|_| LinkLost)
+    async fn send(&self, channel: Channel, frame: Bytes) -> Result<(), LinkLost> {
+        self.outgoing.send((channel, frame)).await.map_err(|_| LinkLost::Closed)
     }
+
+    async fn abandon(self) {}
 
     async fn close(self) {}
 }

@@ -8,36 +8,24 @@
 //! then gives a [`WebRtcLink`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use rtc::ice::mdns::MulticastDnsMode;
-use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
-use rtc::peer_connection::transport::RTCDtlsRole;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, mpsc};
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
     RTCIceCandidateInit, RTCIceCandidateType, RTCIceGatheringState, RTCIceServer, RTCPeerConnectionIceEvent,
-    RTCPeerConnectionState, RTCSessionDescription, SettingEngineBuilder,
+    RTCPeerConnectionState, RTCSessionDescription,
 };
 
 use crate::transport::Path;
 pub use crate::transport::link::WebRtcLink;
-use crate::transport::socket::{LaneRuntime, window_bytes};
+use crate::transport::settings::settings;
+use crate::transport::socket::LaneRuntime;
 use crate::wire::PathKind;
-use crate::wire::block::{HEADER_BYTES, MAX_PAYLOAD_BYTES, PAYLOAD_BYTES};
+use crate::wire::block::{HEADER_BYTES, PAYLOAD_BYTES};
 use crate::wire::peer::Hash;
 use crate::wire::signaling::IceServer;
-
-/// SCTP packet size inside one host, in bytes.
-///
-/// Loopback's MTU is 65,536; DTLS records end at 16,384 (RFC 6347 §4.1.1), so this is the largest
-/// packet that one record holds. It moves twice what the default of 1,191 does.
-const LOOPBACK_SCTP_MTU: u32 = 16_300;
-
-/// Receive buffer for one packet on loopback, in bytes.
-const LOOPBACK_RECEIVE_MTU: usize = 65_535;
 
 /// Unacknowledged bytes that a channel may hold before [`Link::ready`] waits.
 const SEND_BUFFER_BYTES: usize = 4 << 20;
@@ -47,21 +35,6 @@ const EVENT_QUEUE: usize = 256;
 
 /// Remote candidates that are looked at; more than any honest machine has.
 const MAX_REMOTE_CANDIDATES: usize = 64;
-
-/// No packet for this long: the pair of addresses is suspect.
-const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
-
-/// Suspect for this long after that: the link is lost.
-const ICE_FAILED_AFTER: Duration = Duration::from_secs(20);
-
-/// Pace of ICE checks (RFC 8445 §14.2); the library's own 200 ms tick costs half a second of set-up.
-const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-
-/// The same inside one host, where there is one pair of addresses.
-const LOOPBACK_CHECK_INTERVAL: Duration = Duration::from_millis(20);
-
-/// How long an address pair is tried.
-const CHECK_FOR: Duration = Duration::from_secs(15);
 
 /// Where a lane may look for paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +70,8 @@ pub enum LaneEvent {
     Open,
     /// It has failed or was closed.
     Failed,
+    /// Nothing came through for 7 s.
+    Silent,
 }
 
 /// A peer connection that is being set up.
@@ -140,10 +115,13 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        if matches!(state, RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed) {
-            // If the queue is full the lane fails by its owner's deadline instead.
-            self.events.try_send(LaneEvent::Failed).ok();
-        }
+        let event = match state {
+            RTCPeerConnectionState::Failed => LaneEvent::Silent,
+            RTCPeerConnectionState::Closed => LaneEvent::Failed,
+            _ => return,
+        };
+        // If the queue is full the lane fails by its owner's deadline instead.
+        self.events.try_send(event).ok();
     }
 }
 
@@ -284,32 +262,6 @@ impl Lane {
     /// Gives the lane up.
     pub async fn abandon(self) {
         self.connection.close().await.ok();
-    }
-}
-
-fn settings(reach: Reach) -> webrtc::peer_connection::SettingEngine {
-    let max_message = u32::try_from(HEADER_BYTES + MAX_PAYLOAD_BYTES).expect("256 KiB fits");
-    let check_interval = match reach {
-        Reach::SameHost => LOOPBACK_CHECK_INTERVAL,
-        Reach::Everywhere => CHECK_INTERVAL,
-    };
-    let checks = CHECK_FOR.as_millis() / check_interval.as_millis();
-    let checks = u16::try_from(checks).expect("a check interval of at least a millisecond");
-    let builder = SettingEngineBuilder::new()
-        .with_include_loopback_candidate(reach == Reach::SameHost)
-        .with_host_acceptance_min_wait(Some(Duration::ZERO))
-        .with_ice_connection_attempts(Some(check_interval), Some(checks))
-        // Joining the mDNS group fails where there is no default route, and takes the connection with it.
-        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        .with_answering_dtls_role(RTCDtlsRole::Client)
-        .with_ice_timeouts(Some(ICE_DISCONNECTED_AFTER), Some(ICE_FAILED_AFTER), None)
-        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(max_message))
-        .with_sctp_max_receive_buffer_size(window_bytes());
-    match reach {
-        Reach::SameHost => {
-            builder.with_sctp_mtu(LOOPBACK_SCTP_MTU).with_receive_mtu(LOOPBACK_RECEIVE_MTU).build()
-        }
-        Reach::Everywhere => builder.build(),
     }
 }
 

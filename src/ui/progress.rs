@@ -9,7 +9,7 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use crate::session::Event;
+use crate::session::{Event, Loss};
 use crate::ui::line::{Line, Paint};
 use crate::ui::speed::Speedometer;
 use crate::ui::text;
@@ -30,11 +30,14 @@ pub(crate) struct Meter {
     phase: Phase,
     totals: Totals,
     moved: u64,
+    /// Bytes that the receiver had already.
+    here: u64,
     /// Bytes of settled entries that need not travel, or never will.
     spared: u64,
     files_done: u64,
     current: String,
     stalled_since: Option<Instant>,
+    disconnected_since: Option<Instant>,
     speedometer: Speedometer,
     plain_since: Option<Instant>,
 }
@@ -78,7 +81,13 @@ impl Meter {
             Event::Stalled(silence) => self.stalled_since = now.checked_sub(*silence).or(Some(now)),
             Event::Moving => self.stalled_since = None,
             Event::Finishing => self.phase = Phase::Finishing,
-            Event::Skipped { .. } => (),
+            Event::Spared(spared) => self.here = *spared,
+            Event::Disconnected(_) => {
+                self.disconnected_since = Some(now);
+                self.stalled_since = None;
+            }
+            Event::Reconnected => self.disconnected_since = None,
+            Event::Skipped { .. } | Event::Found(_) => (),
         }
         let mut change = Change::Numbers;
         if self.phase == Phase::Waiting && begins(event) {
@@ -92,9 +101,19 @@ impl Meter {
         change
     }
 
-    /// All that has travelled or is going to.
+    /// How much there is in all, as far as known.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// All that has travelled or is going to, and what the receiver had already.
     fn bytes_to_move(&self) -> u64 {
         self.totals.bytes.saturating_sub(self.spared)
+    }
+
+    /// What of it is there.
+    fn done(&self) -> u64 {
+        self.moved.saturating_add(self.here)
     }
 
     /// The upper live line: percent, bar, bytes, speed, time left; as much as fits.
@@ -126,6 +145,11 @@ impl Meter {
 
     /// The lower live line: files, and the current file or what holds it up.
     pub(crate) fn lower(&self, now: Instant, columns: usize) -> Line {
+        if let Some(since) = self.disconnected_since {
+            let time = text::duration(Duration::from_secs(now.saturating_duration_since(since).as_secs()));
+            let words = format!("connection lost, reconnecting for {time}…");
+            return Line::default().with(Paint::Yellow, text::shorten(&words, columns));
+        }
         if let Some(since) = self.stalled_since {
             let words = stalled(Duration::from_secs(now.saturating_duration_since(since).as_secs()));
             return Line::default().with(Paint::Yellow, text::shorten(&words, columns));
@@ -135,7 +159,7 @@ impl Meter {
             _ => format!("{}  ", self.files()),
         };
         let room = columns.saturating_sub(text::width(&files));
-        let all_moved = self.totals.complete && self.moved > 0 && self.moved >= self.bytes_to_move();
+        let all_moved = self.totals.complete && self.done() > 0 && self.done() >= self.bytes_to_move();
         let doing = match self.phase {
             Phase::Finishing => "checking and saving…".into(),
             Phase::Moving if all_moved => "checking and saving…".into(),
@@ -155,7 +179,7 @@ impl Meter {
             // After this there is nothing more to say: the bytes are all there.
             Event::Finishing => self.plain_since = None,
             // These have words of their own.
-            Event::Stalled(_) | Event::Moving => return None,
+            Event::Stalled(_) | Event::Moving | Event::Disconnected(_) | Event::Reconnected => return None,
             _ if self.phase == Phase::Finishing => return None,
             _ if now.saturating_duration_since(since) < PLAIN_EVERY => return None,
             _ => self.plain_since = Some(now),
@@ -179,7 +203,7 @@ impl Meter {
         let seconds = self
             .totals
             .bytes
-            .saturating_sub(self.moved)
+            .saturating_sub(self.done())
             .checked_div(self.speedometer.bytes_per_second(now, self.moved)?)?;
         Some(format!("{} left", text::duration(Duration::from_secs(seconds))))
     }
@@ -191,14 +215,14 @@ impl Meter {
         }
         let (done, all) = match self.bytes_to_move() {
             0 => (self.files_done, self.totals.files),
-            bytes => (self.moved, bytes),
+            bytes => (self.done(), bytes),
         };
         let percent = (u128::from(done) * 100).checked_div(u128::from(all)).unwrap_or(100);
         u8::try_from(percent.min(100)).ok()
     }
 
     fn bytes(&self) -> String {
-        let (moved, total) = (text::bytes(self.moved), text::bytes(self.bytes_to_move().max(self.moved)));
+        let (moved, total) = (text::bytes(self.done()), text::bytes(self.bytes_to_move().max(self.done())));
         match self.totals.complete {
             true => format!("{moved} of {total}"),
             false => format!("{moved} of ≥ {total}, counting…"),
@@ -217,10 +241,16 @@ pub(crate) fn stalled(silence: Duration) -> String {
     format!("nothing has come from the other side for {}…", text::duration(silence))
 }
 
+/// What a person is told while there is no link.
+pub(crate) fn disconnected(loss: Loss) -> String {
+    format!("connection lost: {loss}; reconnecting…")
+}
+
 /// Whether an event shows that the transfer has begun.
 fn begins(event: &Event) -> bool {
     match event {
         Event::Accepted | Event::Current(_) | Event::Moved(_) | Event::Settled { .. } => true,
+        Event::Found(_) | Event::Spared(_) | Event::Disconnected(_) | Event::Reconnected => false,
         Event::Totals(_) | Event::Skipped { .. } | Event::Finishing | Event::Stalled(_) | Event::Moving => {
             false
         }

@@ -26,11 +26,13 @@ pub(crate) fn forget_type_ahead() {
 
 /// Asks whether to receive. Only `y` and `yes` mean yes; a bare Enter and the end of input mean no.
 pub(crate) fn consent(screen: &Screen, input: &mut dyn BufRead) -> Answer {
-    screen.question(&Line::default().with(Paint::Bold, "receive this?").with(Paint::Plain, " [y/N] "));
-    match answer(screen, input).map(|it| it.to_lowercase()).as_deref() {
-        Some("y" | "yes") => Answer::Yes,
-        _ => Answer::No,
-    }
+    if agreed(screen, "receive this?", input) { Answer::Yes } else { Answer::No }
+}
+
+/// Asks a question that only `y` and `yes` answer with yes.
+pub(crate) fn agreed(screen: &Screen, question: &str, input: &mut dyn BufRead) -> bool {
+    screen.question(&Line::default().with(Paint::Bold, question).with(Paint::Plain, " [y/N] "));
+    matches!(answer(screen, input).map(|it| it.to_lowercase()).as_deref(), Some("y" | "yes"))
 }
 
 /// Asks for the code. `None` when nothing was typed.

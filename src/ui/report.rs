@@ -78,6 +78,23 @@ pub(crate) fn connected(path: PathKind, address: Option<IpAddr>) -> Line {
     }
 }
 
+/// How they are connected after a lost link.
+pub(crate) fn connected_again(path: PathKind, address: Option<IpAddr>) -> Line {
+    match (path, address) {
+        (PathKind::Direct, Some(address)) => Line::plain(format_args!("connected again: direct, {address}")),
+        (PathKind::Direct, None) => Line::plain("connected again: direct"),
+        (PathKind::Relayed, _) => Line::plain("connected again: relayed"),
+        (PathKind::Failed, _) => Line::plain("no path to the other side was found"),
+    }
+}
+
+/// What an interrupted transfer left: `resuming: 412 MiB of 1.0 GiB already here`.
+pub(crate) fn found(bytes: u64, totals: &Totals) -> Line {
+    let least = if totals.complete { "" } else { "at least " };
+    let (bytes, total) = (text::bytes(bytes), text::bytes(totals.bytes));
+    Line::plain(format_args!("resuming: {bytes} of {least}{total} already here, checking that"))
+}
+
 /// What became of an entry that was not kept; `None` for one that was.
 pub(crate) fn unkept(path: &RelPath, outcome: Outcome, role: Role) -> Option<Line> {
     let fate = match (outcome, role) {
@@ -105,9 +122,15 @@ pub(crate) fn finished(summary: &Summary, elapsed: Duration, role: Role) -> (Lin
     let measurable = elapsed >= Duration::from_millis(100) && summary.bytes >= 64 << 10;
     let speed = text::rate(summary.bytes, elapsed).filter(|_| measurable);
     let speed = speed.map_or(String::new(), |it| format!(" ({it})"));
-    let done = Line::default()
-        .with(Paint::Green, verb)
-        .with(Paint::Plain, format_args!(" {things}: {} in {time}{speed}", text::bytes(summary.bytes)));
+    let spared = match (summary.spared, role) {
+        (0, _) => String::new(),
+        (spared, Role::Recv) => format!(", {} were here already", text::bytes(spared)),
+        (spared, Role::Send) => format!(", {} were there already", text::bytes(spared)),
+    };
+    let done = Line::default().with(Paint::Green, verb).with(
+        Paint::Plain,
+        format_args!(" {things}: {} in {time}{speed}{spared}", text::bytes(summary.bytes)),
+    );
     let problems = [
         (summary.exists, "not replaced: something with the same name is there"),
         (summary.skipped, "skipped: something with the same name is there"),
@@ -128,7 +151,7 @@ pub(crate) fn finished(summary: &Summary, elapsed: Duration, role: Role) -> (Lin
     (done, warnings)
 }
 
-/// A failure: the sentence, its cause, details, and after an empty line what to do.
+/// A failure: the sentence, its cause, and after an empty line what to do.
 pub(crate) fn failed(problem: &Problem<'_>) -> Vec<Line> {
     let mut lines = vec![
         Line::default()
@@ -137,7 +160,6 @@ pub(crate) fn failed(problem: &Problem<'_>) -> Vec<Line> {
             .with(Paint::Bold, problem.sentence),
     ];
     lines.extend(problem.cause.map(|cause| Line::plain(format_args!("  cause: {cause}"))));
-    lines.extend(problem.details.iter().map(|detail| Line::plain(format_args!("  {detail}"))));
     if let Some(hint) = problem.hint {
         lines.push(Line::default());
         lines.push(Line::default().with(Paint::Cyan, "hint:").with(Paint::Plain, format_args!(" {hint}")));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::code::Code;
 use crate::session::{Answer, Event, Summary};
 use crate::ui::testing::Captured;
-use crate::ui::{Allowed, Problem, Reporter, Role, Style, Verbosity};
+use crate::ui::{Allowed, Leftover, Problem, Reporter, Role, Style, Verbosity};
 use crate::wire::PathKind;
 use crate::wire::path::{RelPath, is_unsafe_to_show};
 use crate::wire::peer::{Offer, OfferItem, Outcome, SourceFault, Totals};
@@ -135,11 +135,10 @@ fn the_end_tells_speed_and_each_kind_of_problem() {
 }
 
 #[test]
-fn an_error_is_sentence_cause_details_and_hint() {
+fn an_error_is_sentence_cause_and_hint() {
     let problem = Problem {
         sentence: "the code did not match",
         cause: Some("key confirmation failed"),
-        details: &["tried: `ws://example.org`".to_owned()],
         hint: Some("ask the sender for a new code; this one is used up"),
     };
     let text = said(Role::Recv, Verbosity::Quiet, |reporter| reporter.failed(&problem));
@@ -147,7 +146,6 @@ fn an_error_is_sentence_cause_details_and_hint() {
         text,
         "error: the code did not match\n\
          \x20 cause: key confirmation failed\n\
-         \x20 tried: `ws://example.org`\n\
          \n\
          hint: ask the sender for a new code; this one is used up\n"
     );
@@ -234,11 +232,13 @@ fn hostile_text_never_reaches_the_terminal_raw() {
         reporter.event(&Event::Skipped { path: HOSTILE.to_owned(), why: HOSTILE.to_owned() });
         let offer = Offer { items: Vec::new(), more: 0, totals: Totals::default() };
         reporter.offer(&offer, Path::new(HOSTILE));
-        let details = [HOSTILE.to_owned()];
+        let leftover =
+            Leftover { path: Path::new(HOSTILE), bytes: 1, files: 1, modified: None, state: HOSTILE };
+        reporter.leftover(&leftover, true);
         let (cause, hint) = (Some(HOSTILE), Some(HOSTILE));
-        reporter.failed(&Problem { sentence: HOSTILE, cause, details: &details, hint });
+        reporter.failed(&Problem { sentence: HOSTILE, cause, hint });
     });
     assert_eq!(text.chars().filter(|&c| c != '\n' && is_unsafe_to_show(c)).count(), 0);
     assert_eq!(text.lines().count(), 14, "a name forged a line: {text}");
-    assert_eq!(text.matches("\\u{1b}[2J\\r\\n\\u{202e}gpj\\u{9b}1m\\u{7f}\\u{2028}").count(), 12);
+    assert_eq!(text.matches("\\u{1b}[2J\\r\\n\\u{202e}gpj\\u{9b}1m\\u{7f}\\u{2028}").count(), 13);
 }

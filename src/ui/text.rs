@@ -56,6 +56,16 @@ fn within(text: impl Iterator<Item = char>, columns: usize) -> impl Iterator<Ite
     })
 }
 
+/// How old something is, in its largest unit: `59 s`, `5 min`, `2 h`, `3 d`.
+pub fn age(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..86_400 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// A size: `17 B`, `1.0 KiB`, `1.2 GiB`, rounded to a tenth.
 pub fn bytes(size: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::wire::MAX_CONTROL_FRAME;
+pub use crate::wire::fate::{Outcome, Proof, Settled, SourceFault, Want};
 pub use crate::wire::manifest::{Entry, EntryKind, Mtime, Offer, OfferItem, Totals};
 
 /// SHA-256 of something.
@@ -71,6 +72,27 @@ pub enum PeerMessage {
     Farewell,
     /// Either way: it ends here, for this reason.
     Abort(AbortReason),
+    /// Either way: how many frames have come in since the session began, on all its links together;
+    /// `Bind` and `Heard` are not counted. The first message after `Bind` on every link but the first.
+    Heard {
+        /// Frames on the control channel.
+        control: u64,
+        /// Frames on the bulk channel.
+        bulk: u64,
+    },
+    /// R to S, after the entry's proof: the bytes of these chunks after all, in this order. They were
+    /// held back for [`Want::From`], and what is here of them is something else.
+    Again {
+        /// Of which entry.
+        entry: u32,
+        /// Which chunks, each below the entry's [`Want::From`].
+        chunks: Vec<u32>,
+    },
+    /// R to S, after the entry's proof: all of it after all, as for [`Want::All`].
+    Restart {
+        /// Which entry.
+        entry: u32,
+    },
 }
 
 impl PeerMessage {
@@ -81,9 +103,10 @@ impl PeerMessage {
             Self::Proofs(proofs) => proofs.is_empty(),
             Self::Wants { wants, .. } => wants.is_empty(),
             Self::Settled(settled) => settled.is_empty(),
+            Self::Again { chunks, .. } => chunks.is_empty(),
             Self::Bind { .. } | Self::Offer(_) | Self::Totals(_) | Self::End { .. } => false,
             Self::Accept { .. } | Self::Ack { .. } | Self::Complete { .. } => false,
-            Self::Farewell | Self::Abort(_) => false,
+            Self::Farewell | Self::Abort(_) | Self::Heard { .. } | Self::Restart { .. } => false,
         }
     }
 
@@ -103,91 +126,11 @@ impl PeerMessage {
             Self::Complete { .. } => "complete",
             Self::Farewell => "farewell",
             Self::Abort(_) => "abort",
+            Self::Heard { .. } => "heard",
+            Self::Again { .. } => "again",
+            Self::Restart { .. } => "restart",
         }
     }
-}
-
-/// Whether the receiver wants an entry's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Want {
-    /// All of them (none, for what has none).
-    All,
-    /// None: the entry is settled already, see the `Settled` that goes before.
-    Nothing,
-}
-
-/// What the sender vouches for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Proof {
-    /// A chunk's hash.
-    Chunk {
-        /// Of which entry.
-        entry: u32,
-        /// Which chunk: its offset in MiB.
-        index: u32,
-        /// SHA-256 of its bytes.
-        hash: Hash,
-    },
-    /// An entry was read to its end and did not change meanwhile.
-    Entry {
-        /// Which.
-        entry: u32,
-        /// SHA-256 over its size and chunk hashes, see `docs/PROTOCOL.md`.
-        digest: Hash,
-    },
-    /// An entry cannot be sent.
-    Failed {
-        /// Which.
-        entry: u32,
-        /// Why.
-        fault: SourceFault,
-        /// Payload bytes of it that went onto the bulk channel before.
-        sent: u64,
-    },
-}
-
-/// Why the sender could not send an entry that it had announced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
-pub enum SourceFault {
-    /// It is gone.
-    #[error("it was deleted while being sent")]
-    Gone,
-    /// It has another size, time or content than at the start.
-    #[error("it changed while being sent")]
-    Changed,
-    /// It cannot be read.
-    #[error("the sender may not read it")]
-    Denied,
-    /// Any other error while reading.
-    #[error("the sender could not read it")]
-    Io,
-}
-
-/// What became of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settled {
-    /// Which.
-    pub entry: u32,
-    /// What.
-    pub outcome: Outcome,
-}
-
-/// How an entry ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Outcome {
-    /// It is there, verified and durable.
-    Kept {
-        /// The receiver's own digest of what it wrote; zero for folders and links.
-        digest: Hash,
-    },
-    /// Its name was taken, and what was there stays.
-    Exists,
-    /// Its name was taken, and the receiver chose to skip such entries.
-    Skipped,
-    /// The receiver's file system cannot hold its name or kind.
-    Refused,
-    /// The sender said that it failed.
-    SourceFailed(SourceFault),
 }
 
 /// Why a peer ended the session.
@@ -267,6 +210,13 @@ pub fn decode(frame: &[u8]) -> Result<PeerMessage, PeerError> {
     }
 }
 
+/// Whether a frame is a [`PeerMessage::Heard`], without decoding the others.
+pub fn is_heard(frame: &[u8]) -> bool {
+    /// The variant's number.
+    const HEARD: [u8; 4] = [13, 0, 0, 0];
+    frame.starts_with(&HEARD)
+}
+
 /// Encoded bytes at which a batch of entries, proofs or outcomes is sent.
 ///
 /// One more item (at most [`MAX_ITEM_BYTES`]) still fits a frame.
@@ -296,7 +246,12 @@ mod tests {
             PeerMessage::Entries { first: 3, entries: vec![entry()] },
             PeerMessage::Settled(vec![Settled { entry: 3, outcome: Outcome::Kept { digest: [1; 32] } }]),
             PeerMessage::Abort(AbortReason::DiskFull),
+            PeerMessage::Heard { control: 3, bulk: 1 << 40 },
+            PeerMessage::Wants { first: 1, wants: vec![Want::From { chunk: 9 }] },
+            PeerMessage::Again { entry: 3, chunks: vec![1, 5] },
+            PeerMessage::Restart { entry: 3 },
         ] {
+            assert_eq!(is_heard(&encode(&message)), message.name() == "heard");
             assert_eq!(decode(&encode(&message)), Ok(message));
         }
     }

@@ -101,6 +101,7 @@ impl<'t> Victim<'t> {
                     Output::Ask(_) => panic!("a sender asks nobody"),
                     Output::Emit(event) => self.events.push(event),
                     Output::WakeAt(at) => self.wake = at,
+                    Output::Relink => unreachable!("a bare machine has one link"),
                     Output::Done(result) => self.result = Some(result),
                 }
             }

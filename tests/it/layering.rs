@@ -38,6 +38,8 @@ const LAW: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
+    ("reconnect", &["connect", "error", "transport", "ui"]),
+    ("clean", &["error", "fs", "ui"]),
     (
         "send",
         &[
@@ -48,6 +50,7 @@ const LAW: &[(&str, &[&str])] = &[
             "fs",
             "interrupt",
             "lan",
+            "reconnect",
             "server",
             "session",
             "signaling",
@@ -58,6 +61,7 @@ const LAW: &[(&str, &[&str])] = &[
     (
         "recv",
         &[
+            "clean",
             "code",
             "connect",
             "drive",
@@ -65,9 +69,11 @@ const LAW: &[(&str, &[&str])] = &[
             "fs",
             "interrupt",
             "lan",
+            "reconnect",
             "send",
             "session",
             "signaling",
+            "transport",
             "ui",
             "wire",
         ],
@@ -75,7 +81,21 @@ const LAW: &[(&str, &[&str])] = &[
     ("signal", &["error", "interrupt", "server", "ui"]),
     (
         "cli",
-        &["code", "error", "fs", "interrupt", "lan", "recv", "send", "signal", "signaling", "ui", "wire"],
+        &[
+            "clean",
+            "code",
+            "error",
+            "fs",
+            "interrupt",
+            "lan",
+            "recv",
+            "send",
+            "session",
+            "signal",
+            "signaling",
+            "ui",
+            "wire",
+        ],
     ),
 ];
 
@@ -98,8 +118,11 @@ const DOORS: &[(&str, &[&str])] = &[
     ("curve25519_dalek::", &["crypto"]),
     ("aes_gcm::", &["crypto"]),
     ("getrandom::", &["connect", "drive", "lan", "send", "server"]),
-    ("Instant::now()", &["connect", "drive", "recv", "send", "server", "signaling", "transport", "ui"]),
-    ("SystemTime::now()", &[]),
+    (
+        "Instant::now()",
+        &["connect", "drive", "reconnect", "recv", "send", "server", "signaling", "transport", "ui"],
+    ),
+    ("SystemTime::now()", &["ui"]),
     (
         "tokio::",
         &[
@@ -108,7 +131,9 @@ const DOORS: &[(&str, &[&str])] = &[
             "drive",
             "interrupt",
             "lan",
+            "clean",
             "main",
+            "reconnect",
             "recv",
             "send",
             "server",

@@ -48,7 +48,7 @@ impl Receiver {
                 Ok(())
             }
             PeerMessage::Proofs(proofs) if self.state == State::Writing => {
-                proofs.into_iter().try_for_each(|proof| self.handle_proof(proof))
+                proofs.into_iter().try_for_each(|proof| self.handle_proof(now, proof))
             }
             PeerMessage::Farewell if self.state == State::Lingering => {
                 self.end_well();
@@ -127,7 +127,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn handle_proof(&mut self, proof: Proof) -> Result<(), Failure> {
+    fn handle_proof(&mut self, now: Instant, proof: Proof) -> Result<(), Failure> {
         let (Proof::Chunk { entry, .. } | Proof::Entry { entry, .. } | Proof::Failed { entry, .. }) = proof;
         let incoming = self.outstanding.get_mut(&entry).ok_or(Violation::UnknownEntry(entry))?;
         let claim = match proof {
@@ -141,6 +141,6 @@ impl Receiver {
             Proof::Entry { digest, .. } => incoming.take_digest(digest),
             Proof::Failed { fault, sent, .. } => incoming.take_fault(fault, sent),
         };
-        self.judge(entry, claim)
+        self.judge(now, entry, claim)
     }
 }

@@ -23,6 +23,18 @@ pub enum Job {
         /// Its bytes, in order.
         parts: Vec<Bytes>,
     },
+    /// Hash what is here of a chunk that [`Plan::Here`] spoke of.
+    Check {
+        /// Of which entry.
+        entry: u32,
+        /// Which chunk.
+        index: u32,
+    },
+    /// What is here of this entry is not it: all of its chunks will be written. No answer.
+    Restart {
+        /// Which.
+        entry: u32,
+    },
     /// Make these chunks durable, then journal them.
     Checkpoint(Vec<WrittenChunk>),
     /// Give these entries their names, in order, and make that durable.
@@ -36,13 +48,38 @@ pub enum Job {
     Finish,
 }
 
-/// A verified chunk of an unfinished entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What can be done about an entry, as far as the disk tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plan {
+    /// All of its bytes are needed.
+    All,
+    /// Some of it seems to be here.
+    Here {
+        /// How many leading chunks.
+        chunks: u32,
+        /// What to do when it turns out to be something else.
+        otherwise: Otherwise,
+    },
+    /// It ends like this without being sent.
+    Settled(Outcome),
+}
+
+/// What to do about an entry when what is here of it is not what the sender has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    /// Get the chunks that differ: it is an unfinished file of ours.
+    Fetch,
+    /// Get all of it: it is a finished file, which stays whole until it is replaced.
+    Restart,
+    /// Leave it at that: it is somebody's file with this name.
+    Settle(Outcome),
+}
+
+/// A written chunk of an unfinished entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WrittenChunk {
     /// Of which entry.
     pub entry: u32,
-    /// Where the entry belongs, and what it is.
-    pub item: Entry,
     /// Which chunk.
     pub index: u32,
     /// Its hash.
@@ -63,12 +100,21 @@ pub struct Commit {
 /// What the file system answers. A fault ends the session; its reason is told to the peer.
 #[derive(Debug)]
 pub enum Done {
-    /// To [`Job::Plan`]: for each entry, how it ends without being sent, or nothing.
+    /// To [`Job::Plan`].
     Planned {
         /// Number of the first.
         first: u32,
         /// One for each entry.
-        outcomes: Vec<Option<Outcome>>,
+        plans: Vec<Plan>,
+    },
+    /// To [`Job::Check`].
+    Checked {
+        /// Of which entry.
+        entry: u32,
+        /// Which chunk.
+        index: u32,
+        /// What is here; nothing when the chunk is not, or not whole.
+        hash: Option<Hash>,
     },
     /// To [`Job::Write`].
     Wrote {
@@ -81,8 +127,13 @@ pub enum Done {
     },
     /// To [`Job::Checkpoint`].
     Checkpointed,
-    /// To [`Job::Commit`]: one outcome for each, in order.
-    Committed(Vec<Outcome>),
+    /// To [`Job::Commit`].
+    Committed {
+        /// Number of the batch's first entry.
+        first: u32,
+        /// One for each, in order.
+        outcomes: Vec<Outcome>,
+    },
     /// To [`Job::Finish`].
     Finished,
     /// To any: the disk does not go on.

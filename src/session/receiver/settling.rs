@@ -35,14 +35,18 @@ impl Receiver {
         self.written += chunk_length(size, index);
         let claim = incoming.wrote(index, hash);
         if size > u64::from(CHUNK_BYTES) {
-            let item = incoming.item.clone();
-            self.unjournaled.push(WrittenChunk { entry, item, index, hash });
+            self.unjournaled.push(WrittenChunk { entry, index, hash });
             self.unjournaled_since.get_or_insert(now);
         }
+        self.acknowledge_soon(now);
+        self.judge(now, entry, claim)
+    }
+
+    /// Tells the sender once enough was written to be worth it.
+    pub(super) fn acknowledge_soon(&mut self, now: Instant) {
         if self.written - self.acked.1 >= ACK_BYTES {
             self.acknowledge(now);
         }
-        self.judge(entry, claim)
     }
 
     pub(super) fn acknowledge(&mut self, now: Instant) {
@@ -50,25 +54,29 @@ impl Receiver {
             self.acked = (self.received, self.written);
             self.acked_at = now;
             self.out.send(&PeerMessage::Ack { received: self.received, written: self.written });
-            self.out.emit(Event::Moved(self.received));
+            self.summary.bytes = self.written - self.held_back;
+            self.out.emit(Event::Moved(self.received - self.held_back));
         }
     }
 
     /// Acts on what an entry's bytes and proofs say together.
-    pub(super) fn judge(&mut self, entry: u32, claim: Claim) -> Result<(), Failure> {
+    pub(super) fn judge(&mut self, now: Instant, entry: u32, claim: Claim) -> Result<(), Failure> {
         match claim {
-            Claim::Fine { matched } => {
-                self.loose_hashes -= matched;
+            Claim::Fine(progress) => {
+                self.note(now, progress);
                 if self.outstanding.get(&entry).is_some_and(|it| it.verified().is_some()) {
                     self.verified.insert(entry);
                 }
                 Ok(())
             }
-            Claim::Failed { fault, matched } => {
-                self.loose_hashes -= matched;
-                self.unjournaled.retain(|it| it.entry != entry);
-                self.out.disk(Job::Discard { entry });
-                self.settle(vec![Settled { entry, outcome: Outcome::SourceFailed(fault) }]);
+            Claim::Differs(progress) => {
+                self.note(now, progress);
+                self.mend(entry);
+                Ok(())
+            }
+            Claim::Failed(fault, progress) => {
+                self.note(now, progress);
+                self.let_go(entry, Outcome::SourceFailed(fault));
                 Ok(())
             }
             Claim::Unproven => Err(Violation::TooMuch("bytes without proof").into()),

@@ -35,7 +35,10 @@ impl Sender {
                 digest: EntryDigest::new(entry.kind.size()),
                 kind: entry.kind.clone(),
                 reading: Reading::Announced,
+                held_back: 0,
                 sent: 0,
+                again: 0,
+                resent: 0,
             };
             self.manifest_bytes += outgoing.manifest_bytes;
             self.outstanding.insert(self.announced, outgoing);

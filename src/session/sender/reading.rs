@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 
 use crate::crypto::digest::EntryDigest;
-use crate::session::Event;
 use crate::session::sender::{Job, Sender};
+use crate::session::{Event, Violation};
 use crate::wire::path::RelPath;
 use crate::wire::peer::{EntryKind, Hash, PeerMessage, Proof, SourceFault};
 use crate::wire::{CHUNK_BYTES, chunk_count, chunk_length};
@@ -26,8 +26,14 @@ pub(super) struct Outgoing {
     pub(super) kind: EntryKind,
     pub(super) reading: Reading,
     pub(super) digest: EntryDigest,
-    /// Payload bytes handed to the bulk channel.
+    /// Leading chunks whose bytes are held back: the receiver seems to have them.
+    pub(super) held_back: u32,
+    /// Bytes of it that were read for the first time and sent or held back.
     pub(super) sent: u64,
+    /// Chunks that may still be asked for again.
+    pub(super) again: u32,
+    /// Bytes of it that were sent again.
+    pub(super) resent: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +56,71 @@ pub(super) struct Issued {
     entry: u32,
     index: u32,
     bytes: u64,
+    round: Round,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// The chunk is hashed and proven, and its bytes go out unless they are held back.
+    First,
+    /// Its bytes go out after all.
+    Again,
 }
 
 impl Sender {
+    pub(super) fn handle_again(&mut self, entry: u32, chunks: &[u32]) -> Result<(), Violation> {
+        let outgoing = self.outstanding.get_mut(&entry).ok_or(Violation::UnknownEntry(entry))?;
+        let asked = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+        let left = outgoing.again.checked_sub(asked);
+        let proven = matches!(outgoing.reading, Reading::Proven(_));
+        let (true, Some(left)) = (proven && chunks.iter().all(|it| *it < outgoing.held_back), left) else {
+            return Err(Violation::FalseClaim(entry));
+        };
+        outgoing.again = left;
+        for &index in chunks {
+            self.withheld -= chunk_length(outgoing.kind.size(), index);
+            self.to_resend.push_back((entry, index));
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_restart(&mut self, entry: u32) -> Result<(), Violation> {
+        let outgoing = self.outstanding.get_mut(&entry).ok_or(Violation::UnknownEntry(entry))?;
+        let proven = matches!(outgoing.reading, Reading::Proven(_));
+        if !proven || outgoing.held_back == 0 || outgoing.again < outgoing.held_back {
+            return Err(Violation::FalseClaim(entry));
+        }
+        let size = outgoing.kind.size();
+        self.withheld -= (u64::from(outgoing.held_back) * u64::from(CHUNK_BYTES)).min(size);
+        outgoing.digest = EntryDigest::new(size);
+        (outgoing.held_back, outgoing.again, outgoing.sent) = (0, 0, 0);
+        outgoing.reading = Reading::Next(0);
+        self.to_read.push_back(entry);
+        Ok(())
+    }
+
+    /// Issues reads of chunks that were asked for again. Whether it is done with them for now.
+    fn resend_on(&mut self) -> bool {
+        while let Some(&(entry, index)) = self.to_resend.front() {
+            let proven = |it: &&Outgoing| matches!(it.reading, Reading::Proven(_));
+            if let Some(outgoing) = self.outstanding.get(&entry).filter(proven) {
+                let bytes = chunk_length(outgoing.kind.size(), index);
+                if self.issued.len() >= MAX_READS || self.taken - self.acked + bytes > self.window {
+                    return false;
+                }
+                self.taken += bytes;
+                self.issued.push_back(Issued { entry, index, bytes, round: Round::Again });
+                self.out.disk(Job::Read { entry, index });
+            }
+            self.to_resend.pop_front();
+        }
+        true
+    }
+
     /// Issues reads while the window, in bytes, and the number under way allow.
     pub(super) fn read_on(&mut self) {
-        while self.issued.len() < MAX_READS
+        while self.resend_on()
+            && self.issued.len() < MAX_READS
             && let Some(&entry) = self.to_read.front()
         {
             let Some(outgoing) = self.outstanding.get_mut(&entry) else {
@@ -78,7 +143,7 @@ impl Sender {
                 self.to_read.pop_front();
             }
             self.taken += bytes;
-            self.issued.push_back(Issued { entry, index, bytes });
+            self.issued.push_back(Issued { entry, index, bytes, round: Round::First });
             let job = if bytes == 0 { Job::Check { entry } } else { Job::Read { entry, index } };
             self.out.disk(job);
             if let Some(path) = started {
@@ -101,26 +166,27 @@ impl Sender {
         match outgoing.filter(|it| !matches!(it.reading, Reading::Failed(_))) {
             Some(outgoing) => match result {
                 Ok((frames, hash)) => {
-                    if issued.bytes > 0 {
-                        outgoing.digest.push(&hash);
-                        outgoing.sent += issued.bytes;
-                        self.sent += issued.bytes;
-                        self.proofs.push(Proof::Chunk { entry, index, hash });
+                    self.sent += issued.bytes;
+                    let held_back = issued.round == Round::First && index < outgoing.held_back;
+                    match issued.round {
+                        Round::First => self.prove(issued, hash),
+                        Round::Again => outgoing.resent += issued.bytes,
                     }
-                    if u64::from(index) + 1 >= chunk_count(outgoing.kind.size()) {
-                        let digest = outgoing.digest.clone().finish();
-                        outgoing.reading = Reading::Proven(digest);
-                        self.proofs.push(Proof::Entry { entry, digest });
-                    }
-                    self.proof_bytes += issued.bytes;
-                    for frame in frames {
-                        self.out.send_block(frame);
+                    if held_back {
+                        self.withheld += issued.bytes;
+                        self.out.emit(Event::Spared(self.withheld));
+                    } else {
+                        frames.into_iter().for_each(|frame| self.out.send_block(frame));
                     }
                 }
                 Err(fault) => {
                     self.taken -= issued.bytes;
                     outgoing.reading = Reading::Failed(fault);
-                    self.proofs.push(Proof::Failed { entry, fault, sent: outgoing.sent });
+                    let sent = match issued.round {
+                        Round::First => outgoing.sent,
+                        Round::Again => outgoing.resent,
+                    };
+                    self.proofs.push(Proof::Failed { entry, fault, sent });
                 }
             },
             // It failed at an earlier chunk, and may even be settled: nothing of this goes out.
@@ -130,6 +196,22 @@ impl Sender {
         if due || self.issued.is_empty() {
             self.flush_proofs();
         }
+    }
+
+    /// Vouches for a chunk that was read, and for its entry if that was the last one.
+    fn prove(&mut self, Issued { entry, index, bytes, .. }: Issued, hash: Hash) {
+        let Some(outgoing) = self.outstanding.get_mut(&entry) else { return };
+        if bytes > 0 {
+            outgoing.digest.push(&hash);
+            outgoing.sent += bytes;
+            self.proofs.push(Proof::Chunk { entry, index, hash });
+        }
+        if u64::from(index) + 1 >= chunk_count(outgoing.kind.size()) {
+            let digest = outgoing.digest.clone().finish();
+            outgoing.reading = Reading::Proven(digest);
+            self.proofs.push(Proof::Entry { entry, digest });
+        }
+        self.proof_bytes += bytes;
     }
 
     fn flush_proofs(&mut self) {

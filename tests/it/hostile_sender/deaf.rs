@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use p2pcp::drive::{self, Hands, Person};
 use p2pcp::session::{Answer, Event, Failure, Input, Machine, Output};
 use p2pcp::transport::memory::pair;
@@ -62,11 +62,12 @@ impl Person for Nobody {
 async fn a_peer_that_never_read_and_left_is_missed_at_once() {
     let (ours, theirs) = pair();
     drop(theirs);
-    let frame = || Output::Send(Channel::Control, BytesMut::zeroed(64 * 1024));
+    let frame = || Output::Send(Channel::Control, Bytes::from(vec![0; 64 * 1024]));
     let later = Output::WakeAt(Instant::now() + Duration::from_secs(600));
     let outputs = (0..512).map(|_| frame()).chain([later]).collect();
     let mut nobody = Nobody;
-    let run = drive::run(Talker { outputs }, ours, NoHands, &mut nobody, std::future::pending());
+    let run =
+        drive::run(Talker { outputs }, ours, async || None, NoHands, &mut nobody, std::future::pending());
     let ended = tokio::time::timeout(Duration::from_secs(20), run).await.expect("the loop hangs");
     assert_eq!(ended.result, Err(Failure::LinkLost));
 }

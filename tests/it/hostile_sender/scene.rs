@@ -10,12 +10,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use p2pcp::crypto::Key;
 use p2pcp::crypto::digest::{EntryDigest, chunk_hash};
 use p2pcp::drive::receiving::{LazySink, ReceivingHands};
 use p2pcp::drive::{self, Person};
-use p2pcp::fs::OnConflict;
+use p2pcp::fs::{OnConflict, SinkOptions};
 use p2pcp::session::receiver::Receiver;
 use p2pcp::session::{Answer, Event, Failure, Summary};
 use p2pcp::transport::Link;
@@ -167,18 +167,32 @@ pub async fn play_into<T>(
     script: impl AsyncFnOnce(Hostile) -> T,
 ) -> Played<T> {
     let (ours, theirs) = pair();
-    let sink = Arc::new(LazySink::new(folder, on_conflict));
+    let options = SinkOptions { on_conflict, ..SinkOptions::default() };
+    let sink = Arc::new(LazySink::new(folder.clone(), options));
     let receiver = Receiver::new(Key::new([7; 32]), Instant::now());
     let hands = ReceivingHands::start(sink.clone());
     let mut person = Willing;
-    let run = drive::run(receiver, theirs, hands, &mut person, std::future::pending());
+    let run = drive::run(receiver, theirs, async || None, hands, &mut person, std::future::pending());
     let both = async { tokio::join!(run, script(Hostile { link: ours })) };
     let (ended, heard) = tokio::time::timeout(CASE_WITHIN, both).await.expect("the case hangs");
     assert_eq!(ended.rest.fault, None, "a name is not a disk fault");
     if ended.result.is_err() {
-        sink.clear_up();
+        clear_stages(&folder);
     }
     Played { result: ended.result, heard }
+}
+
+/// Removes what a failed session leaves for a later one: folders of its own, which nobody else can enter.
+fn clear_stages(folder: &Path) {
+    let Ok(listing) = std::fs::read_dir(folder) else { return };
+    for found in listing.map(|it| it.expect("a readable folder")) {
+        let name = found.file_name().into_string().unwrap_or_default();
+        if name.strip_prefix(".p2pcp-").is_some_and(|id| id.len() == 16) {
+            let mode = found.metadata().expect("what was just listed").mode();
+            assert_eq!(mode & 0o777, 0o700, "{name}");
+            std::fs::remove_dir_all(found.path()).expect("a stage can be removed");
+        }
+    }
 }
 
 /// Says yes at once.
@@ -218,7 +232,7 @@ pub fn innocent_offer() -> PeerMessage {
 
 impl Hostile {
     pub async fn send(&self, channel: Channel, frame: &[u8]) {
-        self.link.send(channel, BytesMut::from(frame)).await.ok();
+        self.link.send(channel, Bytes::copy_from_slice(frame)).await.ok();
     }
 
     pub async fn raw(&self, frame: &[u8]) {
@@ -232,12 +246,12 @@ impl Hostile {
     pub async fn block(&self, entry: u32, offset: u64, payload: &[u8]) {
         let mut frame = begin(Header { entry, length: payload.len() as u32, offset });
         frame.extend_from_slice(payload);
-        self.link.send(Channel::Bulk, frame).await.ok();
+        self.link.send(Channel::Bulk, frame.freeze()).await.ok();
     }
 
     /// The receiver's next message; `None` when it is gone.
     pub async fn hear(&self) -> Option<PeerMessage> {
-        let (_, frame): (Channel, Bytes) = self.link.recv().await?;
+        let (_, frame): (Channel, Bytes) = self.link.recv().await.ok()?;
         Some(decode(&frame).expect("the receiver speaks the protocol"))
     }
 

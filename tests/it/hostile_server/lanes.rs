@@ -2,7 +2,7 @@
 //!
 //! The server could only get there by reading the sealed descriptions, so here it is given them.
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use p2pcp::crypto::Role::{self, Receiver, Sender};
 use p2pcp::crypto::keys::{Fingerprints, Schedule};
 use p2pcp::session::handshake::{Context, start};
@@ -35,13 +35,13 @@ async fn lane() -> (End, End) {
                 LaneEvent::Candidate(it) => answering.add_candidate(&it).await,
                 LaneEvent::Open => offering_open = true,
                 LaneEvent::Gathered => (),
-                LaneEvent::Failed => panic!("the lane failed"),
+                LaneEvent::Failed | LaneEvent::Silent => panic!("the lane failed"),
             },
             event = answering.next_event(), if !answering_open => match event {
                 LaneEvent::Candidate(it) => offering.add_candidate(&it).await,
                 LaneEvent::Open => answering_open = true,
                 LaneEvent::Gathered => (),
-                LaneEvent::Failed => panic!("the lane failed"),
+                LaneEvent::Failed | LaneEvent::Silent => panic!("the lane failed"),
             },
         }
     }
@@ -68,7 +68,7 @@ impl End {
 
     async fn pass(&self, frame: &[u8]) {
         self.link.ready(Channel::Control).await.expect("an open lane");
-        self.link.send(Channel::Control, BytesMut::from(frame)).await.expect("an open lane");
+        self.link.send(Channel::Control, Bytes::copy_from_slice(frame)).await.expect("an open lane");
     }
 
     async fn hear(&self) -> Vec<u8> {

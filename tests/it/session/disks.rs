@@ -196,8 +196,11 @@ impl<'t> Sink<'t> {
             }
             receiver::Job::Commit(batch) => {
                 assert!(!batch.is_empty());
-                Some(receiver::Done::Committed(batch.iter().map(|it| self.commit(it)).collect()))
+                let first = batch[0].entry;
+                let outcomes = batch.iter().map(|it| self.commit(it)).collect();
+                Some(receiver::Done::Committed { first, outcomes })
             }
+            receiver::Job::Check { .. } | receiver::Job::Restart { .. } => panic!("nothing is here: {job:?}"),
             receiver::Job::Discard { entry } => {
                 self.stage.remove(&entry);
                 self.planned.remove(&entry).expect("what is discarded was planned");
@@ -228,15 +231,15 @@ impl<'t> Sink<'t> {
     }
 
     fn plan(&mut self, first: u32, entries: Vec<Entry>) -> receiver::Done {
-        let mut outcomes = Vec::new();
+        let mut plans = Vec::new();
         for (number, entry) in (first..).zip(entries) {
             let outcome = self.tree.items[number as usize].refused;
             if outcome.is_none() {
                 assert!(self.planned.insert(number, entry).is_none(), "entry {number} is planned twice");
             }
-            outcomes.push(outcome);
+            plans.push(outcome.map_or(receiver::Plan::All, receiver::Plan::Settled));
         }
-        receiver::Done::Planned { first, outcomes }
+        receiver::Done::Planned { first, plans }
     }
 
     fn write(&mut self, entry: u32, index: u32, parts: &[Bytes]) -> Hash {
@@ -295,17 +298,22 @@ impl<'t> Sink<'t> {
     }
 }
 
-/// The same answer once more. `Committed` and the sender's `Walked` say nothing of which job they answer,
-/// and rely on hands that answer once.
+/// The same answer once more. The sender's `Walked` says nothing of which job it answers, and relies on hands
+/// that answer once.
 pub fn again(done: &receiver::Done) -> Option<receiver::Done> {
     match done {
-        receiver::Done::Planned { first, outcomes } => {
-            Some(receiver::Done::Planned { first: *first, outcomes: outcomes.clone() })
+        receiver::Done::Planned { first, plans } => {
+            Some(receiver::Done::Planned { first: *first, plans: plans.clone() })
         }
         receiver::Done::Wrote { entry, index, hash } => {
             Some(receiver::Done::Wrote { entry: *entry, index: *index, hash: *hash })
         }
-        receiver::Done::Committed(_) => None,
+        receiver::Done::Committed { first, outcomes } => {
+            Some(receiver::Done::Committed { first: *first, outcomes: outcomes.clone() })
+        }
+        receiver::Done::Checked { entry, index, hash } => {
+            Some(receiver::Done::Checked { entry: *entry, index: *index, hash: *hash })
+        }
         receiver::Done::Checkpointed => Some(receiver::Done::Checkpointed),
         receiver::Done::Finished => Some(receiver::Done::Finished),
         receiver::Done::Fault(reason) => Some(receiver::Done::Fault(*reason)),

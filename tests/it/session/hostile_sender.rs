@@ -12,7 +12,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use p2pcp::crypto::Key;
 use p2pcp::crypto::digest::{EntryDigest, chunk_hash};
-use p2pcp::session::receiver::{Done, Job, Receiver};
+use p2pcp::session::receiver::{Done, Job, Plan, Receiver};
 use p2pcp::session::{Answer, Event, Failure, Input, Machine, Output, Summary, Violation};
 use p2pcp::wire::path::{LinkTarget, RelPath};
 use p2pcp::wire::peer::{
@@ -127,6 +127,7 @@ impl Victim {
                     Output::Ask(_) => (),
                     Output::Emit(event) => self.events.push(event),
                     Output::WakeAt(at) => self.wake = at,
+                    Output::Relink => unreachable!("a bare machine has one link"),
                     Output::Done(result) => self.result = Some(result),
                 }
             }
@@ -143,8 +144,8 @@ impl Victim {
     fn perform(&mut self, job: Job) -> Option<Done> {
         match job {
             Job::Plan { first, entries } => {
-                let outcome = self.full.then_some(Outcome::Exists);
-                Some(Done::Planned { first, outcomes: vec![outcome; entries.len()] })
+                let plan = if self.full { Plan::Settled(Outcome::Exists) } else { Plan::All };
+                Some(Done::Planned { first, plans: vec![plan; entries.len()] })
             }
             Job::Write { entry, index, parts } => {
                 let bytes = parts.concat();
@@ -155,9 +156,10 @@ impl Victim {
             Job::Commit(batch) => {
                 self.committed.extend(batch.iter().map(|it| it.entry));
                 let kept = batch.iter().map(|it| Outcome::Kept { digest: it.digest });
-                Some(Done::Committed(kept.collect()))
+                Some(Done::Committed { first: batch[0].entry, outcomes: kept.collect() })
             }
-            Job::Discard { .. } => None,
+            Job::Check { .. } => panic!("nothing is here"),
+            Job::Discard { .. } | Job::Restart { .. } => None,
             Job::Finish => Some(Done::Finished),
         }
     }

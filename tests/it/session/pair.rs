@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use p2pcp::crypto::{Key, Role};
 use p2pcp::session::receiver::{self, Receiver};
 use p2pcp::session::sender::{self, Config, Sender};
@@ -276,6 +276,7 @@ impl<'t> Pair<'t> {
                     assert!(kept || !self.conditions.are_honest(), "`{path}` is said to be kept and is not");
                 }
                 Output::Emit(_) => (),
+                Output::Relink => unreachable!("a bare machine has one link"),
                 Output::Ask(_) | Output::WakeAt(_) | Output::Done(_) => panic!("a sender asks nobody"),
             }
         }
@@ -299,12 +300,12 @@ impl<'t> Pair<'t> {
                     self.answer = answer.map(|(after, answer)| (self.now + after, answer));
                 }
                 Output::Emit(_) => (),
-                Output::WakeAt(_) | Output::Done(_) => unreachable!("its side keeps them"),
+                Output::Relink | Output::WakeAt(_) | Output::Done(_) => unreachable!("its side keeps them"),
             }
         }
     }
 
-    fn send(&mut self, to: Role, channel: Channel, mut frame: BytesMut) {
+    fn send(&mut self, to: Role, channel: Channel, frame: Bytes) {
         let harm = match self.conditions.harmed {
             Harmed::OnceIn(times) if self.rng.once_in(times) => Some(self.rng.one_of(&Harm::ALL)),
             Harmed::Nth(nth, harm) if nth == self.frames => Some(harm),
@@ -315,6 +316,7 @@ impl<'t> Pair<'t> {
             return;
         }
         let at = self.now + self.rng.time(self.conditions.link);
+        let mut frame = BytesMut::from(frame);
         if let Some(harm) = harm {
             harm.spoil(&mut frame, &mut self.rng);
         }

@@ -71,7 +71,7 @@ fn messages() -> Vec<PeerMessage> {
         PeerMessage::Proofs(proofs),
         PeerMessage::End { entries: 10, skipped: 1 },
         PeerMessage::Accept { window: 16 << 20 },
-        PeerMessage::Wants { first: 7, wants: vec![Want::All, Want::Nothing, Want::All] },
+        PeerMessage::Wants { first: 7, wants: vec![Want::All, Want::Nothing, Want::From { chunk: 9 }] },
         PeerMessage::Ack { received: 0x0102_0304_0506_0708, written: 1 << 20 },
         PeerMessage::Settled(settled),
         PeerMessage::Complete { mac: [0xe1; 32] },
@@ -90,6 +90,11 @@ fn messages() -> Vec<PeerMessage> {
         AbortReason::Silence,
     ];
     messages.extend(reasons.map(PeerMessage::Abort));
+    messages.extend([
+        PeerMessage::Heard { control: 0x0102_0304_0506_0708, bulk: 1 << 20 },
+        PeerMessage::Again { entry: 7, chunks: vec![0, 5] },
+        PeerMessage::Restart { entry: 7 },
+    ]);
     messages
 }
 
@@ -109,6 +114,9 @@ fn number(message: &PeerMessage) -> u64 {
         PeerMessage::Complete { .. } => 10,
         PeerMessage::Farewell => 11,
         PeerMessage::Abort(_) => 12,
+        PeerMessage::Heard { .. } => 13,
+        PeerMessage::Again { .. } => 14,
+        PeerMessage::Restart { .. } => 15,
     }
 }
 
@@ -126,7 +134,7 @@ fn every_control_message_has_its_golden_bytes() {
     }
     assert_eq!(figures.len(), messages.len());
     let kinds: std::collections::BTreeSet<u64> = messages.iter().map(number).collect();
-    assert!(kinds.into_iter().eq(0..13), "a kind without a vector");
+    assert!(kinds.into_iter().eq(0..16), "a kind without a vector");
 }
 
 #[test]

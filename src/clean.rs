@@ -1,0 +1,59 @@
+//! `p2pcp clean`: lists what interrupted transfers left in a receive folder, and removes it.
+
+use std::path::PathBuf;
+
+use crate::error::{Error, Finish};
+use crate::fs::{self, Leftover, LeftoverState};
+use crate::ui::{self, Reporter};
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Error::Clean`].
+pub async fn run(folder: PathBuf, assume_yes: bool, reporter: &Reporter) -> Result<Finish, Error> {
+    let found = fs::leftovers(&folder).map_err(Error::Clean)?;
+    for leftover in &found {
+        tell(leftover, reporter, false);
+    }
+    let removable: Vec<Leftover> = found.into_iter().filter(|it| it.state != LeftoverState::InUse).collect();
+    if removable.is_empty() {
+        reporter.note("there is nothing to remove");
+        return Ok(Finish::Done);
+    }
+    if !assume_yes && !ask(reporter).await {
+        return Ok(Finish::Done);
+    }
+    for leftover in removable {
+        match leftover.remove().map_err(Error::Clean)? {
+            true => reporter.note(&format!("removed {}", leftover.path.display())),
+            false => reporter.note(&format!("{} is in use now and stays", leftover.path.display())),
+        }
+    }
+    Ok(Finish::Done)
+}
+
+/// Lists one leftover, with what it is good for.
+pub(crate) fn tell(leftover: &Leftover, reporter: &Reporter, attention: bool) {
+    let state = match leftover.state {
+        LeftoverState::Resumable => "receiving the same files here goes on with it".to_owned(),
+        LeftoverState::InUse => "a p2pcp that is running uses it".to_owned(),
+        LeftoverState::Unusable(why) => format!("it cannot be used: {why}"),
+    };
+    let Leftover { path, bytes, files, modified, .. } = leftover;
+    let told = ui::Leftover { path, bytes: *bytes, files: *files, modified: *modified, state: &state };
+    reporter.leftover(&told, attention);
+}
+
+/// On a thread of its own, which nobody waits for if the process ends first.
+async fn ask(reporter: &Reporter) -> bool {
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    let asking = reporter.clone();
+    std::thread::spawn(move || sender.send(asking.ask("remove all of these?")).ok());
+    match answer.await {
+        Ok(Some(answer)) => answer,
+        Ok(None) | Err(_) => {
+            reporter.note("nothing was removed: give `--yes` where nobody can be asked");
+            false
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::code::WordCount;
+use crate::session::lasting::RECONNECT_FOR;
+
+/// Copies files from one machine to another, directly.
+#[derive(Debug, Parser)]
+#[command(name = "p2pcp", version, about, long_about = None, after_help = EXIT_CODES, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Two terminals are enough to try it: `p2pcp send photos/` shows a code,
+`p2pcp recv CODE` gets the files.
+
+Exit codes: 0 done, 1 failed or not everything sent, 2 usage,
+3 code wrong, used or unknown, 4 declined, 5 peer or network lost, 6 disk,
+7 bytes changed, 8 some names were taken, 130 interrupted, 143 terminated.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show a code and send to whoever types it
+    Send(SendArgs),
+    /// Receive what somebody sends
+    Recv(RecvArgs),
+    /// Host the rendezvous for others
+    Signal(SignalArgs),
+    /// List what interrupted transfers left in a folder, and remove it
+    Clean(CleanArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SendArgs {
+    /// Files and folders to send
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Words in the code; each makes it 1,024 times harder to guess
+    #[arg(long, value_name = "N", default_value = "2", value_parser = parse_words)]
+    pub(super) words: WordCount,
+    #[command(flatten)]
+    pub(super) meeting: MeetingArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecvArgs {
+    /// The code that the sender shows; asked for when missing
+    #[arg(value_name = "CODE", num_args = 0..)]
+    pub(super) code: Vec<String>,
+    /// Folder to receive into
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(super) output: PathBuf,
+    /// Accept without being asked
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// Start over: use nothing of what earlier interrupted transfers left
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// Accept also what does not seem to fit the disk
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Keep no record of unfinished files; for measuring what it costs
+    #[arg(long, hide = true)]
+    pub(super) no_resume: bool,
+    #[command(flatten)]
+    pub(super) conflict: ConflictArgs,
+    #[command(flatten)]
+    pub(super) meeting: MeetingArgs,
+    #[command(flatten)]
+    pub(super) talk: OutputArgs,
+}
+
+/// What to do about a file whose name is taken; without any of these it is refused and stays as it is.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(super) struct ConflictArgs {
+    /// Replace files whose names are taken
+    #[arg(long)]
+    pub(super) overwrite: bool,
+    /// Receive files whose names are taken as `name (1).ext`
+    #[arg(long)]
+    pub(super) rename: bool,
+    /// Leave files whose names are taken as they are, and do not count that as a failure
+    #[arg(long)]
+    pub(super) skip: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MeetingArgs {
+    /// Meet on this server [env: SIGNALING_SERVER_ADDR, SIGNALING_SERVER_PORT]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["local", "loopback"])]
+    pub(super) server: Option<String>,
+    /// Meet on this machine or the local network, whatever server is configured
+    #[arg(long, conflicts_with = "loopback")]
+    pub(super) local: bool,
+    /// Meet on this machine only: nothing leaves it
+    #[arg(long)]
+    pub(super) loopback: bool,
+    /// STUN servers, separated by commas; `none` for none [env: STUN_SERVERS]
+    #[arg(long, value_name = "LIST")]
+    pub(super) stun: Option<String>,
+    /// How long to look for the other side when the connection is lost
+    #[arg(long, value_name = "SECONDS", default_value_t = RECONNECT_FOR.as_secs())]
+    pub(super) reconnect: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OutputArgs {
+    /// Say only what is needed
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SignalArgs {
+    /// Address to listen on, with or without a port [env: SIGNALING_SERVER_ADDR] [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<String>,
+    /// Port to listen on; 0 for any [env: SIGNALING_SERVER_PORT] [default: 8091]
+    #[arg(long, value_name = "PORT")]
+    pub(super) port: Option<u16>,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+fn parse_words(text: &str) -> Result<WordCount, String> {
+    let count = text.parse().ok().and_then(WordCount::new);
+    count.ok_or_else(|| format!("a number from {} to {}", WordCount::MIN, WordCount::MAX))
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CleanArgs {
+    /// The receive folder
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(super) folder: PathBuf,
+    /// Remove without being asked
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}

@@ -1,0 +1,52 @@
+//! What `send` and `recv` do when their link is lost: look for the other side until it is there again.
+//!
+//! The session goes on by itself once there is a link, and gives up by itself; here is neither an end
+//! nor a decision.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::connect::ConnectError;
+use crate::error::Error;
+use crate::transport::Path;
+use crate::transport::peer::WebRtcLink;
+use crate::ui::Reporter;
+
+/// Least time from the beginning of one attempt to that of the next.
+const ATTEMPT_EVERY: Duration = Duration::from_secs(1);
+
+/// Tries `attempt` until it works. Why one did not is told whenever the reason is another one.
+pub(crate) async fn reconnect<F: Future<Output = Result<(WebRtcLink, Path), Error>>>(
+    reporter: &Reporter,
+    mut attempt: impl FnMut() -> F,
+) -> WebRtcLink {
+    let mut told = String::new();
+    loop {
+        let next = Instant::now() + ATTEMPT_EVERY;
+        match attempt().await {
+            Ok((link, path)) => {
+                reporter.connected_again(path.kind, path.address);
+                return link;
+            }
+            Err(error) => {
+                let reason = reason(&error);
+                if reason != told {
+                    reporter.note(&format!("not connected yet: {reason}"));
+                    told = reason;
+                }
+            }
+        }
+        tokio::time::sleep_until(next).await;
+    }
+}
+
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Join(ConnectError::PeerSilent | ConnectError::PeerLeft) | Error::NoSender { .. } => {
+            "the other side is not there".to_owned()
+        }
+        error => error.cause().unwrap_or_else(|| error.to_string()),
+    }
+}

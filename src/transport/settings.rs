@@ -1,0 +1,69 @@
+//! What is set otherwise than the library would, and why.
+
+use std::time::Duration;
+
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
+use rtc::peer_connection::transport::RTCDtlsRole;
+use webrtc::peer_connection::{SettingEngine, SettingEngineBuilder};
+
+use crate::transport::peer::Reach;
+use crate::transport::socket::window_bytes;
+use crate::wire::block::{HEADER_BYTES, MAX_PAYLOAD_BYTES};
+
+/// SCTP packet size inside one host, in bytes.
+///
+/// Loopback's MTU is 65,536; DTLS records end at 16,384 (RFC 6347 §4.1.1), so this is the largest
+/// packet that one record holds. It moves twice what the default of 1,191 does.
+const LOOPBACK_SCTP_MTU: u32 = 16_300;
+
+/// Receive buffer for one packet on loopback, in bytes.
+const LOOPBACK_RECEIVE_MTU: usize = 65_535;
+
+/// No packet for this long: the pair of addresses is suspect.
+const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
+
+/// Suspect for this long after that: the link is lost, and another one is looked for.
+///
+/// A session loses nothing with its link, so it is better to be quick: SCTP, after an outage of some
+/// seconds, would wait as long again before it tries to send (RFC 9260 §6.3.3).
+const ICE_FAILED_AFTER: Duration = Duration::from_secs(2);
+
+/// An idle line says something so often.
+const ICE_KEEPALIVE_EVERY: Duration = Duration::from_secs(1);
+
+/// Pace of ICE checks (RFC 8445 §14.2); the library's own 200 ms tick costs half a second of set-up.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The same inside one host, where there is one pair of addresses.
+const LOOPBACK_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long an address pair is tried.
+const CHECK_FOR: Duration = Duration::from_secs(15);
+
+/// The settings of a lane.
+pub(super) fn settings(reach: Reach) -> SettingEngine {
+    let max_message = u32::try_from(HEADER_BYTES + MAX_PAYLOAD_BYTES).expect("256 KiB fits");
+    let check_interval = match reach {
+        Reach::SameHost => LOOPBACK_CHECK_INTERVAL,
+        Reach::Everywhere => CHECK_INTERVAL,
+    };
+    let checks = CHECK_FOR.as_millis() / check_interval.as_millis();
+    let checks = u16::try_from(checks).expect("a check interval of at least a millisecond");
+    let builder = SettingEngineBuilder::new()
+        .with_include_loopback_candidate(reach == Reach::SameHost)
+        .with_host_acceptance_min_wait(Some(Duration::ZERO))
+        .with_ice_connection_attempts(Some(check_interval), Some(checks))
+        // Joining the mDNS group fails where there is no default route, and takes the connection with it.
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .with_answering_dtls_role(RTCDtlsRole::Client)
+        .with_ice_timeouts(Some(ICE_DISCONNECTED_AFTER), Some(ICE_FAILED_AFTER), Some(ICE_KEEPALIVE_EVERY))
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(max_message))
+        .with_sctp_max_receive_buffer_size(window_bytes());
+    match reach {
+        Reach::SameHost => {
+            builder.with_sctp_mtu(LOOPBACK_SCTP_MTU).with_receive_mtu(LOOPBACK_RECEIVE_MTU).build()
+        }
+        Reach::Everywhere => builder.build(),
+    }
+}
