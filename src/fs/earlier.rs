@@ -95,15 +95,7 @@ impl Opened {
     pub fn open(root: &Folder, name: &str) -> Result<Self, Unusable> {
         let folder = root.open_folder(name).map_err(Unusable::not_a_stage)?;
         let data = folder.open_folder(DATA).map_err(Unusable::not_a_stage)?;
-        for folder in [&folder, &data] {
-            let stat = os::stat(folder).map_err(Unusable::not_a_stage)?;
-            if stat.owner != os::user() {
-                return Err(Unusable::NotYours);
-            }
-        }
-        if os::stat(&folder).map_err(Unusable::not_a_stage)?.mode & 0o022 != 0 {
-            return Err(Unusable::Open);
-        }
+        check_guarded(root, &folder, &data)?;
         let journal = match folder.open_file(FILE_NAME) {
             Ok(journal) => journal,
             Err(OsError { kind: Kind::Missing, .. }) => return Err(Unusable::NoJournal),
@@ -141,6 +133,23 @@ impl Opened {
     /// Whether a file is left that could be taken up.
     pub fn is_unfinished(&self) -> bool {
         !self.files.is_empty() || !self.complete
+    }
+}
+
+/// Whether nobody but this user, and the owner of the receive folder, can have a hand in a stage.
+///
+/// That owner can replace what has its final name, too; and on a file system without users everything
+/// belongs to one.
+fn check_guarded(root: &Folder, folder: &Folder, data: &Folder) -> Result<(), Unusable> {
+    let stat = |folder| os::stat(folder).map_err(Unusable::not_a_stage);
+    let (root, folder, data) = (stat(root)?, stat(folder)?, stat(data)?);
+    if [folder, data].iter().any(|it| it.owner != os::user() && it.owner != root.owner) {
+        return Err(Unusable::NotYours);
+    }
+    // A file system without permissions shows some that are the same for all.
+    match folder.mode & 0o077 == 0 || (folder.mode | data.mode) & 0o022 == 0 {
+        true => Ok(()),
+        false => Err(Unusable::Open),
     }
 }
 

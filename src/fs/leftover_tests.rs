@@ -1,7 +1,7 @@
 //! Claims about stages that are not as p2pcp leaves them, and about telling of stages and removing them.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -59,6 +59,28 @@ fn a_tampered_stage_is_not_gone_on_with() {
         let (plan, fetched) = resumed(root.path(), &entry("a", &content(1), 1), &content(1));
         assert_eq!((plan, fetched.len()), (Plan::All, 4), "{what}");
         assert!(fs::read(root.path().join("moved")).ok() == before, "{what}");
+    }
+}
+
+/// Root may go where others can write, as in `/tmp`.
+#[test]
+fn a_stage_of_another_user_is_not_gone_on_with() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED, only root can give files away: a_stage_of_another_user_is_not_gone_on_with");
+        return;
+    }
+    for part in ["", "data"] {
+        let (root, stage) = staged();
+        chown(stage.join(part), Some(12_345), None).unwrap();
+        assert_eq!(leftovers(root.path()).unwrap()[0].state, LeftoverState::Unusable(Unusable::NotYours));
+        let (plan, _) = resumed(root.path(), &entry("a", &content(1), 1), &content(1));
+        assert_eq!(plan, Plan::All);
+        chown(root.path(), Some(12_345), None).unwrap();
+        assert_eq!(
+            leftovers(root.path()).unwrap()[0].state,
+            LeftoverState::Resumable,
+            "its owner may do all"
+        );
     }
 }
 

@@ -254,11 +254,12 @@ fn fresh_looks_at_no_stage_and_leaves_it_alone() {
     let root = tempfile::tempdir().unwrap();
     let (bytes, item) = (content(1), entry("a", &content(1), 1));
     let stage = interrupted(root.path(), 1, &item, &bytes, 2);
+    interrupted(root.path(), 3, &entry("small", b"small", 1), b"small", 1);
     let options = SinkOptions { stages: Stages::Fresh, ..SinkOptions::default() };
     let sink = Sink::open(root.path(), [2; 8], options).unwrap();
     assert_eq!(complete(&sink, &item, &bytes, plan(&sink, &item)), [0, 1, 2, 3]);
     sink.finish().unwrap();
-    assert_eq!(names(root.path()).len(), 2);
+    assert_eq!(names(root.path()).len(), 3);
     assert_eq!(journal::load(&stage).unwrap().count(), 2);
 }
 
