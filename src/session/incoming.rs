@@ -48,6 +48,8 @@ pub struct Incoming {
     theirs: BTreeMap<u32, Hash>,
     claimed: u32,
     compared: u64,
+    /// Bytes that the sender held back and that are here indeed.
+    here: u64,
     vouched: Option<Hash>,
     /// Why, and how many bytes went out before: of the first round where they would lie, of the second
     /// round by their number.
@@ -79,6 +81,7 @@ impl Incoming {
             theirs: BTreeMap::new(),
             claimed: 0,
             compared: 0,
+            here: 0,
             vouched: None,
             fault: None,
             differing: BTreeMap::new(),
@@ -119,6 +122,11 @@ impl Incoming {
             Some(Plan::Here { otherwise, .. }) => otherwise,
             Some(Plan::All | Plan::Settled(_)) | None => Otherwise::Fetch,
         }
+    }
+
+    /// Bytes that did not have to travel so far.
+    pub fn here(&self) -> u64 {
+        self.here
     }
 
     /// Whether more differs than is worth fetching chunk by chunk.
@@ -289,6 +297,7 @@ impl Incoming {
                 progress.checks += 1;
                 progress.held_back += bytes;
                 progress.here += if equal { bytes } else { 0 };
+                self.here += if equal { bytes } else { 0 };
                 self.hopeless |= !equal && self.differing.len() == MAX_FETCHED;
                 if !equal && !self.hopeless {
                     self.differing.insert(index, theirs);

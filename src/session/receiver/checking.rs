@@ -100,6 +100,7 @@ impl Receiver {
             Otherwise::Fetch | Otherwise::Restart => {
                 let mut anew = Incoming::new(incoming.item.clone());
                 anew.plan(Plan::All);
+                self.summary.spared -= incoming.here();
                 *incoming = anew;
                 self.unjournaled.retain(|it| it.entry != entry);
                 self.out.disk(Job::Restart { entry });
