@@ -4,13 +4,13 @@
 //! ([`OnConflict::Overwrite`] alone replaces, and only what is no folder); then each folder that was
 //! touched is made durable, once for the batch.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::fs::DiskFault;
 use crate::fs::conflict::OnConflict;
-use crate::fs::dir::Cursor;
+use crate::fs::dir::{Cursor, Met, Origin};
 use crate::fs::finish::tolerate;
 use crate::fs::os::{self, FileId, Folder, Kind, OsError, SYNCS_FILE_SYSTEMS, Stat};
 use crate::fs::plan::{Place, Staged};
@@ -41,6 +41,27 @@ pub struct Committed {
     pub renamed: Option<RelPath>,
 }
 
+/// What a session knows of the folders that it met: which of them it made, and which cannot be lost.
+#[derive(Debug, Default)]
+pub(crate) struct MetFolders {
+    made: MadeFolders,
+    /// Those whose names were synced. A folder that was there may come from a run that was cut off before
+    /// it synced anything, so nothing in it is promised before its name is durable too.
+    durable: HashSet<FileId>,
+}
+
+impl MetFolders {
+    /// Folders that are remembered; more are synced again.
+    const MOST_DURABLE: usize = 1 << 16;
+
+    fn add_durable(&mut self, ids: Vec<FileId>) {
+        if self.durable.len() + ids.len() > Self::MOST_DURABLE {
+            self.durable.clear();
+        }
+        self.durable.extend(ids.into_iter().take(Self::MOST_DURABLE));
+    }
+}
+
 /// Folders that this session made and whose own entry has not come yet.
 ///
 /// Only their times are set by that entry; a folder that was there before keeps its own. Entries come
@@ -48,7 +69,7 @@ pub struct Committed {
 /// makes the oldest ones be forgotten, and loses nothing but their times. Nothing on disk marks them:
 /// an interrupted transfer leaves ordinary folders.
 #[derive(Debug, Default)]
-pub(crate) struct MadeFolders(VecDeque<FileId>);
+struct MadeFolders(VecDeque<FileId>);
 
 impl MadeFolders {
     const MOST: usize = MAX_PATH_BYTES / 2 + 1;
@@ -72,6 +93,8 @@ struct Touched {
     folders: Vec<(Option<String>, Folder)>,
     /// A folder of each file system that is synced as a whole, because it has many.
     whole: Vec<(u64, Folder)>,
+    /// Folders whose names are durable after the sync.
+    way: Vec<FileId>,
 }
 
 impl Touched {
@@ -102,6 +125,18 @@ impl Touched {
         Ok(())
     }
 
+    /// Takes in a folder on the way to a name: without it the name could not be found.
+    fn add_way(&mut self, met: Met<'_>, known: &mut MetFolders) -> os::Result<()> {
+        let id = os::stat(met.folder)?.id;
+        match met.origin {
+            Origin::Made => known.made.add(id),
+            Origin::Found if known.durable.contains(&id) => return Ok(()),
+            Origin::Found => (),
+        }
+        self.way.push(id);
+        self.add(met.parent_path, met.parent)
+    }
+
     fn sync(&mut self) -> os::Result<()> {
         for (_, folder) in self.folders.drain(..) {
             // Some file systems have no fsync for folders; there is nothing better to ask of them.
@@ -115,20 +150,15 @@ impl Touched {
 pub(crate) struct Committer<'a> {
     path: &'a Path,
     on_conflict: OnConflict,
-    made: &'a mut MadeFolders,
+    met: &'a mut MetFolders,
     cursor: Cursor,
     touched: Touched,
 }
 
 impl<'a> Committer<'a> {
     /// A committer into the receive folder `root` at `path`.
-    pub fn new(
-        root: Arc<Folder>,
-        path: &'a Path,
-        on_conflict: OnConflict,
-        made: &'a mut MadeFolders,
-    ) -> Self {
-        Self { path, on_conflict, made, cursor: Cursor::new(root), touched: Touched::default() }
+    pub fn new(root: Arc<Folder>, path: &'a Path, on_conflict: OnConflict, met: &'a mut MetFolders) -> Self {
+        Self { path, on_conflict, met, cursor: Cursor::new(root), touched: Touched::default() }
     }
 
     /// Commits a batch whose files are finished, in order. `places` says where the files are.
@@ -136,6 +166,7 @@ impl<'a> Committer<'a> {
         let outcomes = batch.iter().zip(places).map(|(commit, place)| self.commit_one(commit, place));
         let outcomes = outcomes.collect::<Result<_, _>>()?;
         self.touched.sync().map_err(|error| DiskFault::new(error, self.path))?;
+        self.met.add_durable(self.touched.way);
         Ok(outcomes)
     }
 
@@ -178,13 +209,16 @@ impl<'a> Committer<'a> {
     fn keep_file(&mut self, compared: &Stat, path: &RelPath) -> os::Result<()> {
         const CHANGED: OsError = OsError { kind: Kind::Exists, code: 0 };
         let (parent, name) = path.split();
-        let found = self.cursor.find(parent).and_then(|folder| Ok((folder.open_file(name)?, folder)));
-        let Ok((file, folder)) = found else { return Err(CHANGED) };
+        let (known, touched) = (&mut *self.met, &mut self.touched);
+        let found = self.cursor.meet(parent, |met| touched.add_way(met, known));
+        let Ok((file, folder)) = found.and_then(|folder| Ok((folder.open_file(name)?, folder))) else {
+            return Err(CHANGED);
+        };
         if os::stat(&file)? != *compared {
             return Err(CHANGED);
         }
         os::sync(&file)?;
-        self.touched.add(parent, folder)
+        touched.add(parent, folder)
     }
 
     fn make_link(&mut self, path: &RelPath, target: &LinkTarget) -> os::Result<Option<RelPath>> {
@@ -203,12 +237,9 @@ impl<'a> Committer<'a> {
     }
 
     fn finish_folder(&mut self, path: &RelPath, mtime: Mtime) -> os::Result<()> {
-        let (made, touched) = (&mut *self.made, &mut self.touched);
-        let folder = self.cursor.make(Some(path.as_str()), |parent_path, parent, new| {
-            made.add(os::stat(new)?.id);
-            touched.add(parent_path, parent)
-        })?;
-        if made.remove(os::stat(folder)?.id) {
+        let (known, touched) = (&mut *self.met, &mut self.touched);
+        let folder = self.cursor.make(Some(path.as_str()), |met| touched.add_way(met, known))?;
+        if known.made.remove(os::stat(folder)?.id) {
             tolerate(os::set_mtime(folder, mtime))?;
             touched.add(Some(path.as_str()), folder)?;
         }
@@ -222,11 +253,8 @@ impl<'a> Committer<'a> {
         give: impl Fn(&Folder, &str) -> os::Result<()>,
     ) -> os::Result<Option<RelPath>> {
         let (parent, name) = path.split();
-        let (made, touched) = (&mut *self.made, &mut self.touched);
-        let folder = self.cursor.make(parent, |parent_path, parent, new| {
-            made.add(os::stat(new)?.id);
-            touched.add(parent_path, parent)
-        })?;
+        let (known, touched) = (&mut *self.met, &mut self.touched);
+        let folder = self.cursor.make(parent, |met| touched.add_way(met, known))?;
         let mut given = give(folder, name);
         let mut renamed = None;
         for number in 1..=MAX_RENAMES {

@@ -22,6 +22,25 @@ pub(crate) struct Cursor {
     found: Option<Result<Folder>>,
 }
 
+/// A folder on the way to another.
+#[derive(Debug)]
+pub(crate) struct Met<'a> {
+    /// The path of its parent; `None` for the root.
+    pub parent_path: Option<&'a str>,
+    pub parent: &'a Folder,
+    pub folder: &'a Folder,
+    pub origin: Origin,
+}
+
+/// Where a folder on the way came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It was there.
+    Found,
+    /// It was missing and has been made.
+    Made,
+}
+
 impl Cursor {
     /// A cursor at `root`.
     pub fn new(root: Arc<Folder>) -> Self {
@@ -36,33 +55,34 @@ impl Cursor {
         self.reach(path, |folder, part| folder.open_folder(part))
     }
 
-    /// The folder at `path`, made with all missing folders above it. `made` hears of each one that was
-    /// missing: the path of its parent, the parent, and the new folder.
+    /// The folder at `path`, made with all missing folders above it. `met` hears of each folder on the
+    /// way, unless the same path was asked for last.
     ///
     /// # Errors
-    /// As [`Cursor::find`], and what `made` says.
-    pub fn make(
+    /// As [`Cursor::find`], and what `met` says.
+    pub fn make(&mut self, path: Option<&str>, met: impl FnMut(Met<'_>) -> Result<()>) -> Result<&Folder> {
+        self.walk(path, met, open_or_make)
+    }
+
+    /// Like [`Cursor::make`], but makes nothing.
+    pub fn meet(&mut self, path: Option<&str>, met: impl FnMut(Met<'_>) -> Result<()>) -> Result<&Folder> {
+        self.walk(path, met, |parent, name| Ok((parent.open_folder(name)?, Origin::Found)))
+    }
+
+    fn walk(
         &mut self,
         path: Option<&str>,
-        mut made: impl FnMut(Option<&str>, &Folder, &Folder) -> Result<()>,
+        mut met: impl FnMut(Met<'_>) -> Result<()>,
+        open: impl Fn(&Folder, &str) -> Result<(Folder, Origin)>,
     ) -> Result<&Folder> {
         let whole = path.unwrap_or_default();
         let mut end_of_parent = None;
-        self.reach(path, |folder, part| {
-            let parent = end_of_parent.and_then(|end| whole.get(..end));
+        self.reach(path, |parent, part| {
+            let parent_path = end_of_parent.and_then(|end| whole.get(..end));
             end_of_parent = Some(end_of_parent.map_or(0, |end| end + 1) + part.len());
-            match folder.open_folder(part) {
-                Err(OsError { kind: Kind::Missing, .. }) => (),
-                opened => return opened,
-            }
-            match folder.make_folder(part, FOLDER_MODE) {
-                // Somebody else was faster; then it is theirs.
-                Err(OsError { kind: Kind::Exists, .. }) => return folder.open_folder(part),
-                done => done?,
-            }
-            let new = folder.open_folder(part)?;
-            made(parent, folder, &new)?;
-            Ok(new)
+            let (folder, origin) = open(parent, part)?;
+            met(Met { parent_path, parent, folder: &folder, origin })?;
+            Ok(folder)
         })
     }
 
@@ -90,12 +110,25 @@ impl Cursor {
     }
 }
 
+fn open_or_make(parent: &Folder, name: &str) -> Result<(Folder, Origin)> {
+    match parent.open_folder(name) {
+        Err(OsError { kind: Kind::Missing, .. }) => (),
+        opened => return Ok((opened?, Origin::Found)),
+    }
+    let origin = match parent.make_folder(name, FOLDER_MODE) {
+        // Somebody else was faster; then it is theirs.
+        Err(OsError { kind: Kind::Exists, .. }) => Origin::Found,
+        done => done.map(|()| Origin::Made)?,
+    };
+    Ok((parent.open_folder(name)?, origin))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use crate::fs::dir::Cursor;
+    use crate::fs::dir::{Cursor, Met, Origin};
     use crate::fs::os::{Folder, Kind};
 
     fn cursor(root: &Path) -> Cursor {
@@ -109,8 +142,10 @@ mod tests {
         let mut cursor = cursor(root.path());
         for expected in [&[Some("a"), Some("a/bb")][..], &[]] {
             let mut parents = Vec::new();
-            let note = |parent: Option<&str>, _: &Folder, _: &Folder| {
-                parents.push(parent.map(str::to_owned));
+            let note = |met: Met<'_>| {
+                if met.origin == Origin::Made {
+                    parents.push(met.parent_path.map(str::to_owned));
+                }
                 Ok(())
             };
             cursor.make(Some("a/bb/ccc"), note).unwrap();
@@ -127,7 +162,7 @@ mod tests {
         let mut cursor = cursor(root.path());
         assert_eq!(cursor.find(Some("link")).unwrap_err().kind, Kind::NotAFolder);
         assert_eq!(cursor.find(Some("link/sub")).unwrap_err().kind, Kind::NotAFolder);
-        let made = cursor.make(Some("link/new"), |_, _, _| Ok(())).unwrap_err();
+        let made = cursor.make(Some("link/new"), |_| Ok(())).unwrap_err();
         assert_eq!(made.kind, Kind::NotAFolder);
         assert!(!root.path().join("real/new").exists());
     }

@@ -61,7 +61,7 @@ pub(crate) enum Form {
 }
 
 /// Which thing on disk: equal for two names of one file, different for two files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct FileId {
     /// The file system.
     pub device: u64,

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::fs::DiskFault;
-use crate::fs::commit::{Commit, Committed, Committer, MadeFolders};
+use crate::fs::commit::{Commit, Committed, Committer, MetFolders};
 use crate::fs::conflict::OnConflict;
 use crate::fs::earlier::Earlier;
 use crate::fs::finish::{Finishing, finish_files};
@@ -77,7 +77,7 @@ pub struct Sink {
     earlier: Mutex<Option<Earlier>>,
     /// Files that were planned and are neither committed nor discarded.
     under_way: Mutex<HashMap<u32, UnderWay>>,
-    made: Mutex<MadeFolders>,
+    met: Mutex<MetFolders>,
 }
 
 impl Sink {
@@ -102,7 +102,7 @@ impl Sink {
             stage: Mutex::default(),
             earlier: Mutex::default(),
             under_way: Mutex::default(),
-            made: Mutex::default(),
+            met: Mutex::default(),
         }
     }
 
@@ -216,7 +216,7 @@ impl Sink {
             Arc::clone(&self.root),
             &self.path,
             self.options.on_conflict,
-            &mut lock(&self.made),
+            &mut lock(&self.met),
         )
         .commit(batch, &places)?;
         let mut under_way = lock(&self.under_way);
