@@ -24,6 +24,8 @@ mod commit;
 mod conflict;
 #[cfg(test)]
 mod conflict_tests;
+#[cfg(test)]
+mod crash_tests;
 mod dir;
 mod earlier;
 mod facts;

@@ -1,0 +1,245 @@
+//! Power loss at every step: what a crash may leave on the disk, and what the next run makes of it.
+//!
+//! A transfer runs through the real [`Sink`](crate::fs::Sink) on a [`disk`] in memory that knows what is
+//! durable (the model is described there). At every call the disk is cut off in every way that is legal,
+//! or in a sample of them ([`fates`]), and of each disk that is left must be true ([`verdict`]):
+//!
+//! - under a final name is nothing, what was there before, or the whole file;
+//! - all whose commit returned is there, whole, with its time and permissions;
+//! - the next run completes, finds every chunk whose checkpoint returned, and what it keeps is durable.
+//!
+//! The same with each call failing with each error number, after which the program ends and runs again,
+//! and with runs that are cut off twice.
+//!
+//! `cargo test --lib fs::crash_tests -- --nocapture` prints how many disks were looked at. With
+//! `P2PCP_CRASH_STATES=1000` (default 24) it looks at about that many at each step: the long run.
+
+mod content;
+mod disk;
+mod fates;
+mod handle;
+mod image;
+mod model_tests;
+mod transfer;
+mod verdict;
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use rustix::io::Errno;
+
+use crate::fs::crash_tests::disk::{Disk, Fault};
+use crate::fs::crash_tests::fates::{Random, crashes};
+use crate::fs::crash_tests::image::Image;
+use crate::fs::crash_tests::transfer::{Item, Transfer};
+use crate::fs::crash_tests::verdict::{judge, recover, stages};
+use crate::fs::{DiskFault, OnConflict};
+use crate::wire::CHUNK_BYTES;
+
+const CHUNK: usize = CHUNK_BYTES as usize;
+
+/// Crashes that are tried at each step, at most, where there are more.
+fn crashes_per_step() -> usize {
+    std::env::var("P2PCP_CRASH_STATES").ok().and_then(|it| it.parse().ok()).unwrap_or(24)
+}
+
+/// What a scenario came to.
+#[derive(Debug, Default)]
+struct Count {
+    steps: usize,
+    states: usize,
+    distinct: usize,
+    /// Disks on which the next run left a stage that it could not use.
+    littered: usize,
+    chunks_here: usize,
+    chunks_written: usize,
+}
+
+/// Runs a transfer on `start`, crashes it everywhere, and judges what is left; every `again`-th disk is
+/// run on, crashed everywhere and judged once more.
+fn crash_everywhere(name: &str, transfer: &Transfer, start: Image, again: Option<usize>) -> Count {
+    let began = Instant::now();
+    let mut count = Count::default();
+    let disk = Disk::new(start);
+    transfer.run(&disk, 1).unwrap();
+    explore(name, transfer, &disk, again, 2, &mut count);
+    eprintln!("{name}: {count:?} in {:?}", began.elapsed());
+    count
+}
+
+fn explore(name: &str, transfer: &Transfer, disk: &Disk, again: Option<usize>, id: u8, count: &mut Count) {
+    let (mut random, mut seen) = (Random(0), HashSet::new());
+    let most = if id == 2 { crashes_per_step() } else { 6 };
+    for (step, moment) in disk.moments().iter().enumerate() {
+        count.steps += 1;
+        for image in crashes(moment, most, &mut random) {
+            count.states += 1;
+            if !seen.insert((image.fingerprint(), moment.promises.len())) {
+                continue;
+            }
+            count.distinct += 1;
+            let fail = |why: String| -> ! {
+                let pending = &moment.pending;
+                panic!("{name}, step {step}: {why}\nleft: {image:#?}\npending: {pending:#?}")
+            };
+            judge(transfer, &image, &moment.promises).unwrap_or_else(|why| fail(why));
+            let next = Disk::after(image.clone(), moment.promises.clone());
+            let report = recover(transfer, &next, id, &moment.promises).unwrap_or_else(|why| fail(why));
+            count.chunks_here += report.here.len();
+            count.chunks_written += report.written;
+            count.littered += usize::from(stages(&next.live()) > 0);
+            if again.is_some_and(|again| seen.len().is_multiple_of(again)) {
+                explore(name, transfer, &next, None, id + 1, count);
+            }
+        }
+    }
+}
+
+/// Lets each call in turn fail with `errno` (and all later ones, if `lasting`), ends the program, and runs it
+/// again on the same system, where what was not synced is still to be seen.
+fn fail_everywhere(name: &str, transfer: &Transfer, errno: Errno, lasting: bool) {
+    let began = Instant::now();
+    let clean = Disk::new(transfer.start());
+    transfer.run(&clean, 1).unwrap();
+    let (mut random, mut failed) = (Random(errno.raw_os_error() as u64), 0);
+    for at in 0..clean.calls() {
+        let disk = Disk::new(transfer.start());
+        disk.fail(Fault { at, errno, lasting });
+        let ended = transfer.run(&disk, 1);
+        if !disk.has_failed() {
+            continue;
+        }
+        failed += 1;
+        let fail = |why: String| -> ! { panic!("{name}, {errno:?} at call {at} ({ended:?}): {why}") };
+        match &ended {
+            Err(fault) if is_named_right(fault, errno) => (),
+            Ok(report) if report.outcomes.len() == transfer.items.len() => (),
+            Err(_) | Ok(_) => fail("not what the system said".to_owned()),
+        }
+        let moment = disk.moments().pop().unwrap();
+        for image in crashes(&moment, 6, &mut random).into_iter().chain([disk.live()]) {
+            judge(transfer, &image, &moment.promises).unwrap_or_else(|why| fail(why));
+        }
+        disk.heal();
+        recover(transfer, &disk, 2, &moment.promises).unwrap_or_else(|why| fail(why));
+    }
+    eprintln!("{name}: {failed} calls failed with {} in {:?}", errno.raw_os_error(), began.elapsed());
+}
+
+fn is_named_right(fault: &DiskFault, errno: Errno) -> bool {
+    match fault {
+        DiskFault::Full { .. } => errno == Errno::NOSPC,
+        DiskFault::Quota { .. } => errno == Errno::DQUOT,
+        DiskFault::Denied { .. } => errno == Errno::ACCESS,
+        DiskFault::ReadOnly { .. } => errno == Errno::ROFS,
+        DiskFault::Failed { code, .. } => *code == errno.raw_os_error(),
+        _ => false,
+    }
+}
+
+/// A file of some chunks, the last of them short.
+fn long_file() -> Transfer {
+    Transfer::new(vec![Item::file("long", 2 * CHUNK + 5000, 1)])
+}
+
+/// Files, folders and a link, few at a time.
+fn small_tree() -> Transfer {
+    let items = vec![
+        Item::file("t/a", 9000, 1),
+        Item::file("t/sub/b", 5000, 2),
+        Item::file("t/sub/empty", 0, 3),
+        Item::folder("t/sub"),
+        Item::folder("t"),
+        Item::link("t/link", "sub/b"),
+    ];
+    Transfer { batch: 2, ..Transfer::new(items) }
+}
+
+/// More files and folders in a batch than are synced one by one.
+fn many_files() -> Transfer {
+    let file = |number: usize| Item::file(&format!("t/{number}/f"), 30 + number, number as u64);
+    Transfer { batch: 10, ..Transfer::new((0..10).map(file).collect()) }
+}
+
+/// Names that are taken by files, and are to be replaced.
+fn replacing() -> Transfer {
+    let items = vec![Item::file("a", 9000, 1), Item::file("t/b", 5000, 2)];
+    let before = vec![Item::file("a", 7000, 3), Item::file("t/b", 5000, 4), Item::file("t/mine", 100, 5)];
+    Transfer { before, on_conflict: OnConflict::Overwrite, ..Transfer::new(items) }
+}
+
+/// Two long files that are under way together with a short one.
+fn mixed() -> Transfer {
+    let items = vec![
+        Item::file("t/long", CHUNK + 9000, 1),
+        Item::file("t/short", 100, 2),
+        Item::file("t/longer", CHUNK + 10_000, 3),
+        Item::folder("t"),
+    ];
+    Transfer { batch: 4, checkpoint: 2, ..Transfer::new(items) }
+}
+
+#[test]
+fn a_crash_leaves_a_long_file_to_be_resumed() {
+    let transfer = long_file();
+    let count = crash_everywhere("long file", &transfer, transfer.start(), Some(100));
+    assert!(count.chunks_here > 0);
+}
+
+#[test]
+fn a_crash_leaves_a_small_tree_whole_or_absent() {
+    let transfer = small_tree();
+    crash_everywhere("small tree", &transfer, transfer.start(), Some(200));
+}
+
+#[test]
+fn a_crash_leaves_many_files_whole_or_absent() {
+    let transfer = many_files();
+    crash_everywhere("many files", &transfer, transfer.start(), Some(1000));
+}
+
+#[test]
+fn a_crash_leaves_the_old_file_or_the_new_one() {
+    let transfer = replacing();
+    crash_everywhere("replacing", &transfer, transfer.start(), Some(200));
+}
+
+#[test]
+fn a_crash_leaves_files_whole_where_names_are_given_by_hard_links() {
+    let transfer = Transfer { links_only: true, ..small_tree() };
+    crash_everywhere("hard links", &transfer, transfer.start(), Some(200));
+}
+
+#[test]
+fn a_crash_leaves_what_was_there_under_a_taken_name() {
+    let transfer = Transfer { on_conflict: OnConflict::Refuse, ..replacing() };
+    crash_everywhere("taken names", &transfer, transfer.start(), None);
+}
+
+#[test]
+fn a_crash_leaves_several_long_files_to_be_resumed() {
+    let transfer = mixed();
+    crash_everywhere("mixed", &transfer, transfer.start(), None);
+}
+
+#[test]
+fn any_failure_of_the_disk_is_named_and_the_next_run_completes() {
+    for (name, transfer) in
+        [("small tree", small_tree()), ("many files", many_files()), ("replacing", replacing())]
+    {
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::IO, Errno::ROFS, Errno::ACCESS] {
+            fail_everywhere(name, &transfer, errno, false);
+        }
+        fail_everywhere(name, &transfer, Errno::NOSPC, true);
+    }
+    fail_everywhere("long file", &long_file(), Errno::NOSPC, true);
+    fail_everywhere("long file", &long_file(), Errno::IO, false);
+}
+
+/// A process that is killed leaves all that it did to be seen by the next one, and nothing of it durable.
+#[test]
+fn what_a_killed_run_left_unsynced_is_synced_by_the_next() {
+    for (name, transfer) in [("small tree", small_tree()), ("many files", many_files()), ("mixed", mixed())] {
+        fail_everywhere(name, &transfer, Errno::IO, true);
+    }
+}
