@@ -12,7 +12,7 @@
 //! and with runs that are cut off twice.
 //!
 //! `cargo test --lib fs::crash_tests -- --nocapture` prints how many disks were looked at. With
-//! `P2PCP_CRASH_STATES=1000` (default 24) it looks at about that many at each step: the long run.
+//! `P2PCP_CRASH_EFFORT=20` in the environment it looks at about that many times more: the long run.
 
 mod content;
 mod disk;
@@ -28,19 +28,20 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
-use crate::fs::crash_tests::disk::{Disk, Fault};
+use crate::fs::crash_tests::disk::{Disk, Fault, Moment};
 use crate::fs::crash_tests::fates::{Random, crashes};
 use crate::fs::crash_tests::image::Image;
 use crate::fs::crash_tests::transfer::{Item, Transfer};
-use crate::fs::crash_tests::verdict::{judge, recover, stages};
+use crate::fs::crash_tests::verdict::{judge, judge_folder_times, recover, stages};
 use crate::fs::{DiskFault, OnConflict};
 use crate::wire::CHUNK_BYTES;
 
 const CHUNK: usize = CHUNK_BYTES as usize;
 
-/// Crashes that are tried at each step, at most, where there are more.
-fn crashes_per_step() -> usize {
-    std::env::var("P2PCP_CRASH_STATES").ok().and_then(|it| it.parse().ok()).unwrap_or(24)
+/// How many crashes are tried at each step, about, where there are more: as many as the test says, times
+/// this.
+fn effort() -> usize {
+    std::env::var("P2PCP_CRASH_EFFORT").ok().and_then(|it| it.parse().ok()).unwrap_or(1)
 }
 
 /// What a scenario came to.
@@ -55,43 +56,65 @@ struct Count {
     chunks_written: usize,
 }
 
-/// Runs a transfer on `start`, crashes it everywhere, and judges what is left; every `again`-th disk is
-/// run on, crashed everywhere and judged once more.
-fn crash_everywhere(name: &str, transfer: &Transfer, start: Image, again: Option<usize>) -> Count {
+/// Runs a transfer, crashes it everywhere in about `most` ways a step, and judges what is left; every
+/// `again`-th disk is run on, crashed everywhere and judged once more.
+fn crash_everywhere(name: &str, transfer: &Transfer, most: usize, again: Option<usize>) -> Count {
     let began = Instant::now();
     let mut count = Count::default();
-    let disk = Disk::new(start);
+    let disk = Disk::new(transfer.start());
     transfer.run(&disk, 1).unwrap();
-    explore(name, transfer, &disk, again, 2, &mut count);
+    let exploration = Exploration { name, transfer, most: most * effort(), again, depth: 1 };
+    exploration.explore(&disk, &mut count);
     eprintln!("{name}: {count:?} in {:?}", began.elapsed());
     count
 }
 
-fn explore(name: &str, transfer: &Transfer, disk: &Disk, again: Option<usize>, id: u8, count: &mut Count) {
-    let (mut random, mut seen) = (Random(0), HashSet::new());
-    let most = if id == 2 { crashes_per_step() } else { 6 };
-    for (step, moment) in disk.moments().iter().enumerate() {
-        count.steps += 1;
-        for image in crashes(moment, most, &mut random) {
-            count.states += 1;
-            if !seen.insert((image.fingerprint(), moment.promises.len())) {
-                continue;
-            }
-            count.distinct += 1;
-            let fail = |why: String| -> ! {
-                let pending = &moment.pending;
-                panic!("{name}, step {step}: {why}\nleft: {image:#?}\npending: {pending:#?}")
-            };
-            judge(transfer, &image, &moment.promises).unwrap_or_else(|why| fail(why));
-            let next = Disk::after(image.clone(), moment.promises.clone());
-            let report = recover(transfer, &next, id, &moment.promises).unwrap_or_else(|why| fail(why));
-            count.chunks_here += report.here.len();
-            count.chunks_written += report.written;
-            count.littered += usize::from(stages(&next.live()) > 0);
-            if again.is_some_and(|again| seen.len().is_multiple_of(again)) {
-                explore(name, transfer, &next, None, id + 1, count);
+/// How the moments of a run are looked at.
+#[derive(Debug, Clone, Copy)]
+struct Exploration<'a> {
+    name: &'a str,
+    transfer: &'a Transfer,
+    most: usize,
+    again: Option<usize>,
+    /// The number of the run.
+    depth: u8,
+}
+
+impl Exploration<'_> {
+    fn explore(self, disk: &Disk, count: &mut Count) {
+        let (mut random, mut seen) = (Random(0), HashSet::new());
+        for (step, moment) in disk.moments().iter().enumerate() {
+            count.steps += 1;
+            for image in crashes(moment, self.most, &mut random) {
+                count.states += 1;
+                if !seen.insert((image.fingerprint(), moment.promises.len())) {
+                    continue;
+                }
+                count.distinct += 1;
+                let next = self.look(moment, &image, count).unwrap_or_else(|why| {
+                    let (name, pending) = (self.name, &moment.pending);
+                    panic!("{name}, step {step}: {why}\nleft:\n{image:#?}\npending: {pending:#?}")
+                });
+                if self.again.is_some_and(|again| seen.len().is_multiple_of(again)) {
+                    let deeper = Self { most: 6, again: None, depth: self.depth + 1, ..self };
+                    deeper.explore(&next, count);
+                }
             }
         }
+    }
+
+    /// Judges a disk, and the run that goes on from there.
+    fn look(self, moment: &Moment, image: &Image, count: &mut Count) -> Result<Disk, String> {
+        judge(self.transfer, image, &moment.promises)?;
+        if self.depth == 1 {
+            judge_folder_times(self.transfer, image, &moment.promises)?;
+        }
+        let next = Disk::after(image.clone(), moment.promises.clone());
+        let report = recover(self.transfer, &next, self.depth + 1, &moment.promises)?;
+        count.chunks_here += report.here.len();
+        count.chunks_written += report.written;
+        count.littered += usize::from(stages(&next.live()) > 0);
+        Ok(next)
     }
 }
 
@@ -161,6 +184,12 @@ fn many_files() -> Transfer {
     Transfer { batch: 10, ..Transfer::new((0..10).map(file).collect()) }
 }
 
+/// More long files under way than are synced one by one.
+fn many_long_files() -> Transfer {
+    let file = |number: usize| Item::file(&format!("{number}"), CHUNK + 10 + number, number as u64);
+    Transfer { batch: 9, checkpoint: 9, ..Transfer::new((0..9).map(file).collect()) }
+}
+
 /// Names that are taken by files, and are to be replaced.
 fn replacing() -> Transfer {
     let items = vec![Item::file("a", 9000, 1), Item::file("t/b", 5000, 2)];
@@ -182,44 +211,50 @@ fn mixed() -> Transfer {
 #[test]
 fn a_crash_leaves_a_long_file_to_be_resumed() {
     let transfer = long_file();
-    let count = crash_everywhere("long file", &transfer, transfer.start(), Some(100));
+    let count = crash_everywhere("long file", &transfer, 16, Some(100));
     assert!(count.chunks_here > 0);
 }
 
 #[test]
 fn a_crash_leaves_a_small_tree_whole_or_absent() {
     let transfer = small_tree();
-    crash_everywhere("small tree", &transfer, transfer.start(), Some(200));
+    crash_everywhere("small tree", &transfer, 200, Some(400));
 }
 
 #[test]
 fn a_crash_leaves_many_files_whole_or_absent() {
     let transfer = many_files();
-    crash_everywhere("many files", &transfer, transfer.start(), Some(1000));
+    crash_everywhere("many files", &transfer, 40, Some(1000));
 }
 
 #[test]
 fn a_crash_leaves_the_old_file_or_the_new_one() {
     let transfer = replacing();
-    crash_everywhere("replacing", &transfer, transfer.start(), Some(200));
+    crash_everywhere("replacing", &transfer, 200, Some(200));
 }
 
 #[test]
 fn a_crash_leaves_files_whole_where_names_are_given_by_hard_links() {
     let transfer = Transfer { links_only: true, ..small_tree() };
-    crash_everywhere("hard links", &transfer, transfer.start(), Some(200));
+    crash_everywhere("hard links", &transfer, 120, Some(400));
 }
 
 #[test]
 fn a_crash_leaves_what_was_there_under_a_taken_name() {
     let transfer = Transfer { on_conflict: OnConflict::Refuse, ..replacing() };
-    crash_everywhere("taken names", &transfer, transfer.start(), None);
+    crash_everywhere("taken names", &transfer, 40, None);
 }
 
 #[test]
 fn a_crash_leaves_several_long_files_to_be_resumed() {
     let transfer = mixed();
-    crash_everywhere("mixed", &transfer, transfer.start(), None);
+    crash_everywhere("mixed", &transfer, 16, None);
+}
+
+#[test]
+fn a_crash_leaves_many_long_files_to_be_resumed() {
+    let transfer = many_long_files();
+    crash_everywhere("many long files", &transfer, 1, None);
 }
 
 #[test]

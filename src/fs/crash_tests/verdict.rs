@@ -50,6 +50,25 @@ pub(crate) fn judge(transfer: &Transfer, image: &Image, promises: &[Promise]) ->
     Ok(())
 }
 
+/// Folders that were promised have their times, where no earlier run was cut off: a folder that a run finds
+/// keeps its own.
+pub(crate) fn judge_folder_times(
+    transfer: &Transfer,
+    image: &Image,
+    promises: &[Promise],
+) -> Result<(), String> {
+    for promise in promises {
+        let Promise::Kept { item } = promise else { continue };
+        let Item { entry, .. } = &transfer.items[*item];
+        if let EntryKind::Folder { mtime } = entry.kind
+            && image.find(entry.path.as_str()).is_none_or(|inode| image.node(inode).mtime != mtime)
+        {
+            return Err(format!("the folder `{}` lost its time", entry.path));
+        }
+    }
+    Ok(())
+}
+
 fn walk(transfer: &Transfer, image: &Image, folder: Inode, path: &str) -> Result<(), String> {
     for (name, &inode) in image.names(folder) {
         if path.is_empty() && is_stage(name.as_ref()) {
