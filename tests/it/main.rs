@@ -5,6 +5,7 @@ mod hostile_receiver;
 mod hostile_sender;
 mod hostile_server;
 mod layering;
+mod reliability;
 mod session;
 mod support;
 mod transfer;

@@ -5,6 +5,8 @@
 
 pub mod net;
 pub mod process;
+pub mod remains;
+pub mod rng;
 pub mod tree;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use p2pcp::error::ExitCode;
 use tempfile::TempDir;
 
 pub use crate::support::process::{End, Running, Start};
-pub use crate::support::tree::{Tree, assert_same, snapshot};
+pub use crate::support::tree::{Tree, assert_same, assert_same_files, snapshot};
 
 /// Longest wait for anything; only a failing test waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,6 +30,16 @@ impl Work {
     /// An empty one.
     pub fn new() -> Self {
         Self { folder: tempfile::Builder::new().prefix("p2pcp-it-").tempdir().unwrap() }
+    }
+
+    /// One whose files are in memory, where there is room for so many bytes: for tests that write much.
+    pub fn in_memory(bytes: u64) -> Self {
+        let memory = Path::new("/dev/shm");
+        let free = rustix::fs::statvfs(memory).map_or(0, |it| it.f_bavail.saturating_mul(it.f_frsize));
+        match tempfile::Builder::new().prefix("p2pcp-it-").tempdir_in(memory) {
+            Ok(folder) if free > bytes => Self { folder },
+            Ok(_) | Err(_) => Self::new(),
+        }
     }
 
     /// The path of something in it.

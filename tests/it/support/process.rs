@@ -129,6 +129,18 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Sends it a signal, unless it has ended.
+    pub fn signal_if_there(&mut self, signal: Signal) {
+        if !self.has_ended() {
+            kill_process(Pid::from_child(&self.child), signal).ok();
+        }
+    }
+
+    /// Whether it has ended by now.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end.
     ///
     /// A process has ended when nobody holds its output any more; that, unlike the end of a process,
@@ -217,6 +229,14 @@ impl End {
     pub fn was_killed(self) -> Self {
         assert_eq!(self.status.signal(), Some(Signal::KILL.as_raw()), "{}", self.stderr);
         self
+    }
+
+    /// Bytes that came over the network, and bytes that were here already, as `recv --verbose` tells.
+    pub fn bytes(&self) -> (u64, u64) {
+        let line = self.stderr.lines().find_map(|line| line.strip_prefix("bytes: "));
+        let line = line.unwrap_or_else(|| panic!("no count of bytes from {}:\n{}", self.line, self.stderr));
+        let mut numbers = line.split(' ').filter_map(|word| word.parse().ok());
+        (numbers.next().unwrap(), numbers.next().unwrap())
     }
 
     /// Its exit code.
