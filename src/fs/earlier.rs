@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::fs::DiskFault;
 use crate::fs::journal::{self, FILE_NAME, Head, JournaledFile, MAX_FILES, Record, Records};
 use crate::fs::leftover::{self, Unusable, is_stage};
-use crate::fs::os::{self, Folder, Kind, Lock, OsError, Waiting};
+use crate::fs::os::{self, Folder, Form, Kind, Lock, OsError, Waiting};
 use crate::fs::plan::{Announced, Belongs, Staged};
 use crate::fs::stage::{DATA, Stage};
 use crate::wire::path::RelPath;
@@ -84,7 +84,7 @@ pub(crate) struct Claim {
 pub(crate) struct Opened {
     pub folder: Folder,
     pub data: Folder,
-    /// The last record of each file that is still here.
+    /// The last record of each file that is still here and holds a chunk.
     pub files: Vec<JournaledFile>,
     /// Whether these are all.
     complete: bool,
@@ -119,10 +119,12 @@ impl Opened {
                 complete = false;
                 break;
             }
-            // Most of them have their names by now.
+            // Most of them have their names by now. What holds no whole chunk is nothing to go on with.
             match data.inspect(Stage::file_name(file.id)) {
-                Ok(_) => drop(files.insert(file.id, file)),
-                Err(_) => bytes -= file.path.as_str().len(),
+                Ok(stat) if stat.form != Form::File || stat.size >= u64::from(CHUNK_BYTES) => {
+                    files.insert(file.id, file);
+                }
+                Ok(_) | Err(_) => bytes -= file.path.as_str().len(),
             }
         }
         let mut files: Vec<_> = files.into_values().collect();
