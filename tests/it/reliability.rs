@@ -3,4 +3,6 @@
 //! A short run of each harness belongs to the suite; the long runs are one command each, named in the
 //! files. All traffic stays on the loopback interface.
 
+mod damage;
+mod interrupted;
 mod kill;
