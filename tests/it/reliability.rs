@@ -6,3 +6,4 @@
 mod damage;
 mod interrupted;
 mod kill;
+mod reconnect;

@@ -94,6 +94,12 @@ impl Running {
         self.nth_line(start, 0)
     }
 
+    /// How many lines on stderr begin with `start` by now.
+    pub fn lines(&self, start: &str) -> usize {
+        let so_far = self.stderr.so_far.lock().unwrap();
+        String::from_utf8_lossy(&so_far.0).lines().filter(|line| line.starts_with(start)).count()
+    }
+
     fn nth_line(&self, start: &str, number: usize) -> String {
         self.stderr.wait(&format!("`{start}` from {}", self.line), |text| {
             let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
