@@ -96,13 +96,9 @@ impl Work {
         sender.exits(ExitCode::Done).says_not("warning:");
     }
 
-    /// Waits until bytes have come into the receive folder's stage.
-    pub fn stage_appears(&self) {
-        until("a stage with data", || {
-            let data = stage_in(&self.path("to"))?.join("data");
-            let staged = std::fs::read_dir(data).ok()?.flatten();
-            staged.filter_map(|entry| entry.metadata().ok()).find(|facts| facts.len() > 0)
-        });
+    /// Waits until the receive folder's stage holds so many bytes of one file.
+    pub fn stage_holds(&self, bytes: u64) {
+        until("bytes in a stage", || (staged(&self.path("to"))? >= bytes).then_some(()));
     }
 
     /// Asserts that the receive folder holds nothing unfinished.
@@ -117,6 +113,12 @@ pub fn stage_in(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let is_stage = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(".p2pcp-");
     entries.map(|entry| entry.path()).find(is_stage)
+}
+
+/// Bytes of the largest staged file in a receive folder.
+pub fn staged(folder: &Path) -> Option<u64> {
+    let staged = std::fs::read_dir(stage_in(folder)?.join("data")).ok()?.flatten();
+    staged.filter_map(|entry| entry.metadata().ok()).map(|facts| facts.len()).max()
 }
 
 /// Looks again and again until `look` finds something.

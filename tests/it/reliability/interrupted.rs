@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::support::remains::Remains;
 use crate::support::rng::Rng;
-use crate::support::{End, Work, assert_same, stage_in, until};
+use crate::support::{End, Work, assert_same, snapshot, stage_in, staged, until};
 
 /// One chunk.
 pub const MEBIBYTE: u64 = 1 << 20;
@@ -36,7 +36,7 @@ impl Interrupted {
         let mut sender = work.send(&["from"]);
         let receiver = work.recv(&sender.code()).spawn();
         let look = || Remains::look(&work.path("from"), &work.path("to"));
-        until("staged chunks", || (staged(&work.path("to"))? >= 6 * MEBIBYTE).then_some(()));
+        work.stage_holds(6 * MEBIBYTE);
         // Nothing comes any more, and after a while the receiver makes durable what it has.
         sender.signal(Signal::STOP);
         until("a journaled chunk", || (look().journaled_bytes >= 4 * MEBIBYTE).then_some(()));
@@ -65,7 +65,7 @@ impl Interrupted {
 
     /// Sends again, and asserts that all is there in the end. Returns what the receiver said.
     pub fn resume(&self, options: &[&str]) -> End {
-        let outside = crate::support::snapshot(&self.work.path("outside"));
+        let outside = snapshot(&self.work.path("outside"));
         let mut sender = self.work.send(&["from"]);
         let receiver = self.work.recv(&sender.code()).arguments(&["--verbose"]).arguments(options).run();
         let receiver = receiver.exits(ExitCode::Done);
@@ -74,18 +74,12 @@ impl Interrupted {
             assert_same(&self.work.path("from").join(name), &self.work.path("to/from").join(name));
         }
         assert_eq!(
-            crate::support::snapshot(&self.work.path("outside")),
+            snapshot(&self.work.path("outside")),
             outside,
             "something outside was touched"
         );
         receiver
     }
-}
-
-/// Bytes of the largest staged file.
-pub fn staged(to: &Path) -> Option<u64> {
-    let staged = fs::read_dir(stage_in(to)?.join("data")).ok()?.flatten();
-    staged.filter_map(|it| it.metadata().ok()).map(|it| it.len()).max()
 }
 
 /// The staged file of `from/big` in a stage: the largest one.

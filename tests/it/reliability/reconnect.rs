@@ -8,9 +8,9 @@ use std::time::Duration;
 use p2pcp::error::ExitCode;
 use rustix::process::Signal;
 
-use crate::reliability::interrupted::{MEBIBYTE, staged};
+use crate::reliability::interrupted::MEBIBYTE;
 use crate::support::rng::Rng;
-use crate::support::{Running, Work, assert_same, skip, until};
+use crate::support::{Running, Work, assert_same, skip, staged, until};
 
 /// Bytes of the file that is sent: too many to be under way all at once.
 const SIZE: u64 = 48 * MEBIBYTE;
@@ -37,7 +37,7 @@ fn under_way(work: &Work, options: &[&str]) -> (Running, Running) {
     let mut sender = work.p2pcp(&["send", "from"]).arguments(options).spawn();
     let code = sender.code();
     let receiver = work.p2pcp(&["recv", "--yes", "--verbose", "-o", "to", &code]).arguments(options).spawn();
-    until("staged bytes", || (staged(&work.path("to"))? >= BEFORE).then_some(()));
+    work.stage_holds(BEFORE);
     (sender, receiver)
 }
 

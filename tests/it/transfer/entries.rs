@@ -214,7 +214,7 @@ fn a_file_that_changes_while_it_is_sent_is_not_kept() {
     huge.set_len(8 << 30).unwrap();
     let mut sender = work.send(&["from"]);
     let receiver = work.recv(&sender.code()).spawn();
-    work.stage_appears();
+    work.stage_holds(1);
     huge.set_len(1).unwrap();
     let changed = "from/huge: not sent, it changed while being sent";
     receiver.end().exits(ExitCode::Integrity).says(changed);
