@@ -23,6 +23,7 @@ impl Interrupts {
     pub fn listen() -> Self {
         let (sender, seen) = watch::channel(None);
         let (insist, insisted) = watch::channel(false);
+        survive_size_limits();
         tokio::spawn(async move {
             sender.send_replace(Some(next_signal().await));
             next_signal().await;
@@ -51,6 +52,18 @@ impl Interrupts {
         *self.seen.borrow()
     }
 }
+
+/// A file at the limit of what this process may write (`ulimit -f`) is a failure of the disk like others:
+/// the call fails, and says so; the signal that comes with it would end the process without a word.
+#[cfg(unix)]
+fn survive_size_limits() {
+    use tokio::signal::unix::{SignalKind, signal};
+    // Whoever has listened once is never ended by it again.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).ok();
+}
+
+#[cfg(not(unix))]
+fn survive_size_limits() {}
 
 #[cfg(unix)]
 async fn next_signal() -> Interrupt {
