@@ -4,6 +4,7 @@
 //! files. All traffic stays on the loopback interface.
 
 mod damage;
+mod disks;
 mod interrupted;
 mod kill;
 mod reconnect;

@@ -3,6 +3,7 @@
 //! Nothing here leaves the loopback interface: every process starts with an empty environment in a
 //! temporary folder, and the commands that transfer get `--loopback` or a server on 127.0.0.1.
 
+pub mod mount;
 pub mod net;
 pub mod process;
 pub mod remains;
@@ -136,6 +137,12 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// Whether the tests run as the superuser, whom no permission stops.
 pub fn superuser() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Where a program of this system is.
+pub fn program(name: &str) -> Option<String> {
+    let places = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].map(|folder| format!("{folder}/{name}"));
+    places.into_iter().find(|path| Path::new(path).exists())
 }
 
 /// Says on the test's stderr that it could not do its work here.

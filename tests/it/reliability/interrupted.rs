@@ -73,11 +73,7 @@ impl Interrupted {
         for name in ["a", "big"] {
             assert_same(&self.work.path("from").join(name), &self.work.path("to/from").join(name));
         }
-        assert_eq!(
-            snapshot(&self.work.path("outside")),
-            outside,
-            "something outside was touched"
-        );
+        assert_eq!(snapshot(&self.work.path("outside")), outside, "something outside was touched");
         receiver
     }
 }

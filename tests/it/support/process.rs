@@ -125,6 +125,11 @@ impl Running {
         self.stdout.wait(&format!("`{text}` from {}", self.line), |all| all.contains(text).then_some(()));
     }
 
+    /// All that it wrote to stdout so far.
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.stdout.so_far.lock().unwrap().0).into_owned()
+    }
+
     /// Types into its stdin.
     pub fn type_in(&mut self, text: &str) {
         self.child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();

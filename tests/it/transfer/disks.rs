@@ -1,7 +1,5 @@
 //! A receive folder that cannot take what comes.
 
-use std::path::Path;
-
 use p2pcp::error::ExitCode;
 
 use crate::support::{Start, Work, skip, snapshot, superuser};
@@ -45,44 +43,4 @@ fn a_receive_folder_that_may_not_be_written_is_refused() {
         sender.end().fails(ExitCode::Failed, "the other side stopped: it may not write there");
     }
     assert_eq!(snapshot(&work.path("to")).len(), 1);
-}
-
-/// A receiver whose folder `to` is a file system of 1 MiB, in a mount namespace of its own.
-///
-/// What is left in the folder is listed after it on stdout, for the mount goes away with the namespace.
-fn cramped_recv(work: &Work, code: &str) -> Option<Start> {
-    let unshare = ["/usr/bin/unshare", "/bin/unshare"].into_iter().find(|it| Path::new(it).exists())?;
-    let start = || Start::new(unshare, &work.path("")).variable("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    let mount = "mount -t tmpfs -o size=1m none to";
-    let namespace = ["--user", "--map-root-user", "--mount", "sh", "-c"];
-    let possible = start().arguments(&namespace).arguments(&[mount]).run();
-    if possible.number() != Some(0) {
-        return None;
-    }
-    let p2pcp = env!("CARGO_BIN_EXE_p2pcp");
-    let script = format!(
-        "{mount} && {{ '{p2pcp}' recv --loopback --yes -o to {code}; ended=$?; find to; exit $ended; }}"
-    );
-    Some(start().arguments(&namespace).arguments(&[&script]))
-}
-
-#[test]
-fn a_full_disk_is_said_on_both_sides_and_nothing_unfinished_is_left() {
-    let work = Work::new();
-    work.tree("from").file("a", "fits").file("b", vec![7; 3 << 20]);
-    work.tree("to");
-    let mut sender = work.send(&["from"]);
-    let Some(receiver) = cramped_recv(&work, &sender.code()) else {
-        return skip("a_full_disk_is_said_on_both_sides", "no file system can be mounted here");
-    };
-    let receiver = receiver.run();
-    assert_eq!(receiver.number(), Some(ExitCode::Disk.number().into()), "{}", receiver.stderr);
-    let left = receiver.stdout.clone();
-    receiver
-        .says("error: no space left for `to/")
-        .says("hint: make room, ask for a new code, and receive with `--skip` to get only the rest\n");
-    sender.end().fails(ExitCode::Failed, "the other side stopped: its disk is full");
-    for name in left.lines() {
-        assert!(["to", "to/from", "to/from/a"].contains(&name), "{name} was left behind");
-    }
 }

@@ -63,10 +63,9 @@ fn control_c_at_the_sender_is_told_to_the_receiver() {
     let (work, sender, receiver) = under_way();
     sender.signal(Signal::INT);
     sender.end().fails(ExitCode::Interrupted, "interrupted");
-    receiver
-        .end()
-        .fails(ExitCode::Lost, "the other side stopped: it was interrupted")
-        .says("hint: ask for a new code; nothing that arrived is lost; to go on from here: p2pcp recv --loopback ");
+    receiver.end().fails(ExitCode::Lost, "the other side stopped: it was interrupted").says(
+        "hint: ask for a new code; nothing that arrived is lost; to go on from here: p2pcp recv --loopback ",
+    );
     goes_on(&work);
 }
 
