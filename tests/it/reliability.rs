@@ -8,3 +8,4 @@ mod disks;
 mod interrupted;
 mod kill;
 mod reconnect;
+mod source;
