@@ -4,12 +4,14 @@
 //! `cargo bench --bench loopback` prints the table of `benches/README.md`. `P2PCP_BENCH_DIR` says where the
 //! trees lie (a tmpfs by default, where there is one), `P2PCP_BENCH_ROUNDS` how often (5).
 
+mod support;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::Instant;
+
+use crate::support::{code_of, folder, make_tree, median, p2pcp, pause, rounds};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -36,14 +38,12 @@ struct Run {
 }
 
 fn main() {
-    let rounds = std::env::var("P2PCP_BENCH_ROUNDS").ok().and_then(|it| it.parse().ok()).unwrap_or(5);
-    let folder = std::env::var_os("P2PCP_BENCH_DIR").map_or_else(default_folder, PathBuf::from);
-    let folder = folder.join(format!("p2pcp-bench-{}", std::process::id()));
+    let (folder, rounds) = (folder(), rounds());
     println!("| case | p2pcp s | MiB/s | peak MiB send / recv | cp -r s | p2pcp / cp |");
     println!("|---|---|---|---|---|---|");
     for case in CASES {
         let source = folder.join("source").join("tree");
-        make_tree(&source, case);
+        make_tree(&source, case.files, case.bytes);
         let (mut runs, mut copies) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             runs.push(transfer(&source, &folder.join("target")));
@@ -62,41 +62,6 @@ fn main() {
         );
         fs::remove_dir_all(&folder).expect("the bench's own folder can be removed");
     }
-}
-
-fn default_folder() -> PathBuf {
-    let memory = PathBuf::from("/dev/shm");
-    if memory.is_dir() { memory } else { std::env::temp_dir() }
-}
-
-/// Fills a tree with bytes that do not compress, 500 files a folder.
-fn make_tree(source: &Path, case: &Case) {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut block = vec![0; case.bytes.min(1 << 20)];
-    for number in 0..case.files {
-        let parent = source.join(format!("{:03}", number / 500));
-        fs::create_dir_all(&parent).expect("the bench folder can be written");
-        let mut file = fs::File::create(parent.join(format!("{number}.bin"))).expect("as above");
-        let mut left = case.bytes;
-        while left > 0 {
-            for byte in block.chunks_mut(8) {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                byte.copy_from_slice(&state.to_le_bytes()[..byte.len()]);
-            }
-            let part = left.min(block.len());
-            file.write_all(&block[..part]).expect("the bench folder has room");
-            left -= part;
-        }
-    }
-}
-
-fn p2pcp(arguments: &[&std::ffi::OsStr]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_p2pcp"));
-    command.args(arguments).env_remove("SIGNALING_SERVER_ADDR").env_remove("STUN_SERVERS");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command
 }
 
 fn transfer(source: &Path, target: &Path) -> Run {
@@ -131,30 +96,11 @@ fn transfer(source: &Path, target: &Path) -> Run {
     Run { seconds, send_mib, recv_mib }
 }
 
-/// The code that `send` shows. The rest of what it says is read and dropped.
-fn code_of(send: &mut Child) -> String {
-    let stderr = BufReader::new(send.stderr.take().expect("piped above"));
-    let (sender, code) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in stderr.lines().map_while(Result::ok) {
-            if let Some(code) = line.strip_prefix("code: ") {
-                sender.send(code.to_owned()).ok();
-            }
-        }
-    });
-    code.recv().expect("send shows a code")
-}
-
 /// The most memory that a process has used, while it runs.
 fn peak_mib(child: &Child) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one way to look at another process now and then")]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(2));
 }
 
 fn copy(source: &Path, target: &Path) -> f64 {
@@ -163,10 +109,4 @@ fn copy(source: &Path, target: &Path) -> f64 {
     let status = Command::new("cp").arg("-r").arg(source).arg(target).status().expect("cp starts");
     assert!(status.success(), "cp failed");
     begun.elapsed().as_secs_f64()
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
