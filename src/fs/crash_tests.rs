@@ -33,8 +33,9 @@ use crate::fs::crash_tests::fates::{Random, crashes};
 use crate::fs::crash_tests::image::Image;
 use crate::fs::crash_tests::transfer::{Item, Transfer};
 use crate::fs::crash_tests::verdict::{judge, judge_folder_times, recover, stages};
-use crate::fs::{DiskFault, OnConflict};
+use crate::fs::{DiskFault, OnConflict, os};
 use crate::wire::CHUNK_BYTES;
+use crate::wire::peer::EntryKind;
 
 const CHUNK: usize = CHUNK_BYTES as usize;
 
@@ -60,19 +61,22 @@ struct Count {
 /// `again`-th disk is run on, crashed everywhere and judged once more.
 fn crash_everywhere(name: &str, transfer: &Transfer, most: usize, again: Option<usize>) -> Count {
     let began = Instant::now();
+    let count = explore(transfer, most * effort(), again).unwrap_or_else(|why| panic!("{name}: {why}"));
+    eprintln!("{name}: {count:?} in {:?}", began.elapsed());
+    count
+}
+
+fn explore(transfer: &Transfer, most: usize, again: Option<usize>) -> Result<Count, String> {
     let mut count = Count::default();
     let disk = Disk::new(transfer.start());
     transfer.run(&disk, 1).unwrap();
-    let exploration = Exploration { name, transfer, most: most * effort(), again, depth: 1 };
-    exploration.explore(&disk, &mut count);
-    eprintln!("{name}: {count:?} in {:?}", began.elapsed());
-    count
+    Exploration { transfer, most, again, depth: 1 }.explore(&disk, &mut count)?;
+    Ok(count)
 }
 
 /// How the moments of a run are looked at.
 #[derive(Debug, Clone, Copy)]
 struct Exploration<'a> {
-    name: &'a str,
     transfer: &'a Transfer,
     most: usize,
     again: Option<usize>,
@@ -81,7 +85,7 @@ struct Exploration<'a> {
 }
 
 impl Exploration<'_> {
-    fn explore(self, disk: &Disk, count: &mut Count) {
+    fn explore(self, disk: &Disk, count: &mut Count) -> Result<(), String> {
         let (mut random, mut seen) = (Random(0), HashSet::new());
         for (step, moment) in disk.moments().iter().enumerate() {
             count.steps += 1;
@@ -91,16 +95,17 @@ impl Exploration<'_> {
                     continue;
                 }
                 count.distinct += 1;
-                let next = self.look(moment, &image, count).unwrap_or_else(|why| {
-                    let (name, pending) = (self.name, &moment.pending);
-                    panic!("{name}, step {step}: {why}\nleft:\n{image:#?}\npending: {pending:#?}")
-                });
+                let next = self.look(moment, &image, count).map_err(|why| {
+                    let pending = &moment.pending;
+                    format!("step {step}: {why}\nleft:\n{image:?}pending: {pending:#?}")
+                })?;
                 if self.again.is_some_and(|again| seen.len().is_multiple_of(again)) {
                     let deeper = Self { most: 6, again: None, depth: self.depth + 1, ..self };
-                    deeper.explore(&next, count);
+                    deeper.explore(&next, count)?;
                 }
             }
         }
+        Ok(())
     }
 
     /// Judges a disk, and the run that goes on from there.
@@ -276,5 +281,47 @@ fn any_failure_of_the_disk_is_named_and_the_next_run_completes() {
 fn what_a_killed_run_left_unsynced_is_synced_by_the_next() {
     for (name, transfer) in [("small tree", small_tree()), ("many files", many_files()), ("mixed", mixed())] {
         fail_everywhere(name, &transfer, Errno::IO, true);
+    }
+}
+
+/// The harness bites: each kind of sync that the code does is needed, and leaving it out is found.
+#[test]
+fn each_kind_of_sync_is_needed() {
+    let kinds = [
+        ("fdatasync of a staged file", long_file()),
+        ("fsync of data", long_file()),
+        ("fdatasync of a journal", long_file()),
+        ("fsync of a stage", long_file()),
+        ("fsync of the receive folder", long_file()),
+        ("fsync of a staged file", small_tree()),
+        ("fsync of a folder", small_tree()),
+        ("syncfs", many_files()),
+        ("syncfs", many_long_files()),
+    ];
+    for (kind, transfer) in kinds {
+        let missing = Transfer { missing: Some(kind), ..transfer };
+        let found = explore(&missing, 16, None).expect_err(kind);
+        eprintln!("{kind}: {}", found.lines().next().unwrap());
+    }
+}
+
+/// The bytes are compared, but whoever copied them there did not sync them.
+#[test]
+fn a_file_that_is_kept_in_its_place_is_synced_there() {
+    let item = Item::file("a", 9000, 1);
+    let EntryKind::File { mtime, .. } = item.entry.kind else { panic!("a file") };
+    let kept = |missing| {
+        let transfer = Transfer { missing, ..Transfer::new(vec![item.clone()]) };
+        let disk = Disk::new(transfer.start());
+        let file = disk.root().create_file("a").unwrap();
+        file.write_at(&item.bytes, 0).unwrap();
+        os::set_mtime(&file, mtime).unwrap();
+        let report = recover(&transfer, &disk, 1, &[])?;
+        assert_eq!((report.here.len(), report.written), (1, 0));
+        Ok::<_, String>(())
+    };
+    assert_eq!(kept(None), Ok(()));
+    for missing in ["fsync of a named file", "fsync of the receive folder"] {
+        assert!(kept(Some(missing)).is_err(), "{missing}");
     }
 }

@@ -107,6 +107,8 @@ pub(crate) struct State {
     failed: bool,
     /// Whether only a second hard link gives a name without replacing, as on some network file systems.
     pub links_only: bool,
+    /// A kind of sync that does nothing.
+    pub missing: Option<&'static str>,
     ticks: i64,
     pub locks: BTreeMap<Inode, u64>,
     pub handles: u64,
@@ -130,6 +132,7 @@ impl Disk {
             fault: None,
             failed: false,
             links_only: false,
+            missing: None,
             // Later than what a test gives to files, so that no new time is an old one by chance.
             ticks: 2_000_000_000,
             locks: BTreeMap::new(),
@@ -249,8 +252,22 @@ impl State {
         inode
     }
 
-    /// Makes the pending changes that `which` names durable.
-    pub fn sync(&mut self, which: impl Fn(&Change) -> bool) {
+    /// Syncs `node` with `call`, unless this kind of sync is [`State::missing`].
+    pub fn sync_node(&mut self, call: &str, node: Inode, which: impl Fn(&Change) -> bool) {
+        let kind = format!("{call} of {}", self.live.kind(node));
+        if self.missing != Some(kind.as_str()) {
+            self.sync(|change| change.node() == node && which(change));
+        }
+    }
+
+    /// Syncs everything.
+    pub fn sync_all(&mut self) {
+        if self.missing != Some("syncfs") {
+            self.sync(|_| true);
+        }
+    }
+
+    fn sync(&mut self, which: impl Fn(&Change) -> bool) {
         let (now, later) = self.pending.drain(..).partition::<Vec<_>, _>(|change| which(change));
         self.pending = later;
         now.iter().for_each(|change| self.sure.apply(change, Fate::Kept));

@@ -162,14 +162,14 @@ impl HandleCalls for Open {
     fn sync(&self) -> Result<()> {
         let mut state = self.disk.state();
         state.call(Wants::Sync)?;
-        state.sync(|change| change.node() == self.inode);
+        state.sync_node("fsync", self.inode, |_| true);
         Ok(())
     }
 
     fn sync_file_system(&self) -> Result<()> {
         let mut state = self.disk.state();
         state.call(Wants::Sync)?;
-        state.sync(|_| true);
+        state.sync_all();
         Ok(())
     }
 }
@@ -321,7 +321,7 @@ impl FileCalls for Open {
     fn sync_data(&self) -> Result<()> {
         let mut state = self.disk.state();
         state.call(Wants::Sync)?;
-        state.sync(|change| change.node() == self.inode && change.is_data());
+        state.sync_node("fdatasync", self.inode, Change::is_data);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::fs::crash_tests::content::Content;
+use crate::fs::leftover::is_stage;
 use crate::wire::peer::Mtime;
 
 /// Number of a file, folder or link.
@@ -171,6 +172,29 @@ impl Image {
             Body::Folder(names) => names.get(name).copied(),
             Body::File(_) | Body::Link(_) => None,
         })
+    }
+
+    /// What a node is to p2pcp.
+    pub fn kind(&self, inode: Inode) -> &'static str {
+        if inode == ROOT {
+            return "the receive folder";
+        }
+        for (_, &stage) in self.names(ROOT).iter().filter(|(name, _)| is_stage(name.as_ref())) {
+            let data = self.names(stage).get("data").copied();
+            if stage == inode {
+                return "a stage";
+            } else if self.names(stage).get("journal") == Some(&inode) {
+                return "a journal";
+            } else if data == Some(inode) {
+                return "data";
+            } else if data.is_some_and(|data| self.names(data).values().any(|it| *it == inode)) {
+                return "a staged file";
+            }
+        }
+        match self.node(inode).body {
+            Body::Folder(_) => "a folder",
+            Body::File(_) | Body::Link(_) => "a named file",
+        }
     }
 
     /// Does `change`, as far as `fate` lets it.

@@ -31,6 +31,8 @@ pub(crate) struct Transfer {
     pub before: Vec<Item>,
     /// Whether the file system only has hard links to name a file without replacing another.
     pub links_only: bool,
+    /// A kind of sync that does nothing, as if it were missing from the code: see `State::sync_named`.
+    pub missing: Option<&'static str>,
 }
 
 /// An entry with its bytes.
@@ -95,6 +97,7 @@ impl Transfer {
             checkpoint: 1,
             before: Vec::new(),
             links_only: false,
+            missing: None,
         }
     }
 
@@ -121,6 +124,7 @@ impl Transfer {
     /// Receives everything, from what is on the disk to the end. `id` names the new stage.
     pub fn run(&self, disk: &Disk, id: u8) -> Result<Report, DiskFault> {
         disk.state().links_only = self.links_only;
+        disk.state().missing = self.missing;
         let options = SinkOptions { on_conflict: self.on_conflict, stages: Stages::Resume, journal: true };
         let sink = Sink::new(Path::new("got"), disk.root(), [id; 8], options);
         let mut report = Report::default();
