@@ -94,6 +94,13 @@ pub(crate) struct Moment {
     pub promises: Vec<Promise>,
 }
 
+impl Moment {
+    /// The disk that a crash leaves if nothing is lost.
+    pub fn with_all(&self) -> Image {
+        self.sure.after_crash(self.pending.iter().map(|change| (&**change, Fate::Kept)), 0)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct State {
     pub live: Image,
