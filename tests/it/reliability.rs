@@ -8,4 +8,5 @@ mod disks;
 mod interrupted;
 mod kill;
 mod reconnect;
+mod signals;
 mod source;

@@ -211,7 +211,7 @@ impl Transfer<'_> {
 }
 
 /// The fault itself: nothing is waited for.
-fn pause(time: Duration) {
+pub fn pause(time: Duration) {
     let until = Instant::now() + time;
     while let Some(left) = until.checked_duration_since(Instant::now()).filter(|it| !it.is_zero()) {
         std::thread::park_timeout(left);
@@ -265,11 +265,12 @@ fn check(kind: Kind, kills: u64, seed: u64) {
 }
 
 /// How many kills the person asked for.
-fn asked(name: &str) -> Option<u64> {
+pub fn asked(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|it| it.parse().unwrap())
 }
 
-fn seed() -> u64 {
+/// Which sequence of faults.
+pub fn seed() -> u64 {
     asked("P2PCP_SEED").unwrap_or(3)
 }
 

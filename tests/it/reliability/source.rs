@@ -14,7 +14,7 @@ use crate::support::rng::Rng;
 use crate::support::{Work, assert_same, until};
 
 /// Bytes of the file that changes: more than are under way while the receiver sleeps.
-const LARGE: u64 = 96 * MEBIBYTE;
+const LARGE: u64 = 64 * MEBIBYTE;
 
 /// Writes into a file and puts its time back.
 fn edit_in_place(path: &Path, offset: u64) {
@@ -65,8 +65,6 @@ fn a_file_that_changes_while_it_is_sent_fails_by_name_and_the_others_arrive() {
         work.stage_holds(2 * MEBIBYTE);
         receiver.signal(Signal::STOP);
         assert!(!work.path("to/from/m").exists(), "{name}: it was over before it changed");
-        let kept = fs::hard_link(&changing, work.path("kept"));
-        kept.unwrap();
         change(&changing);
         receiver.signal(Signal::CONT);
         let told = "from/m: not sent, it changed while being sent";
