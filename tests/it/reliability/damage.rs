@@ -4,8 +4,11 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 
+use p2pcp::error::ExitCode;
+use rustix::process::Signal;
+
 use crate::reliability::interrupted::{FINISHED, Interrupted, MEBIBYTE, SIZE, staged_file};
-use crate::support::{skip, stage_in, superuser};
+use crate::support::{skip, stage_in, staged, superuser};
 
 /// Changes the bytes at `offset` of a file.
 fn change(path: &Path, offset: u64, length: usize, with: impl Fn(u8) -> u8) {
@@ -28,8 +31,11 @@ fn remove(path: &Path) {
     if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
 }
 
+/// What is done to a stage, or to a file in it.
+type Deed = fn(&Path);
+
 /// What is done to a stage: a name, the deed, and how many of the chunks that it held are worth nothing then.
-type Damage = (&'static str, fn(&Path), fn(u64) -> u64);
+type Damage = (&'static str, Deed, fn(u64) -> u64);
 
 #[test]
 fn damaged_chunks_are_sent_again_and_no_others() {
@@ -107,7 +113,7 @@ fn damaged_chunks_are_sent_again_and_no_others() {
 #[test]
 fn what_took_the_place_of_a_staged_file_is_not_touched() {
     let interrupted = Interrupted::new(2);
-    let cases: &[(&str, fn(&Path))] = &[
+    let cases: &[(&str, Deed)] = &[
         ("a folder", |file| fs::create_dir(file).unwrap()),
         ("a link to a file", |file| symlink("../../../outside/precious", file).unwrap()),
         ("a link to a folder", |file| symlink("../../../outside", file).unwrap()),
@@ -133,7 +139,7 @@ fn what_took_the_place_of_a_staged_file_is_not_touched() {
 #[test]
 fn a_stage_that_cannot_be_used_is_explained_and_kept() {
     let interrupted = Interrupted::new(3);
-    let cases: &[(&str, fn(&Path), &str)] = &[
+    let cases: &[(&str, Deed, &str)] = &[
         ("flipped header", |stage| change(&stage.join("journal"), 5, 1, |it| !it), "its journal is damaged"),
         ("empty journal", |stage| set_length(&stage.join("journal"), 0), "its journal is damaged"),
         ("no journal", |stage| remove(&stage.join("journal")), "it has no journal"),
@@ -274,4 +280,31 @@ fn clean_lists_what_was_left_and_removes_it_only_when_told() {
     removed.says(&format!("removed to/{name}\n"));
     assert!(!stage.exists() && interrupted.work.path("to/from/a").exists());
     interrupted.work.p2pcp(&["clean", "to", "--yes"]).run().says("there is nothing to remove");
+}
+
+/// What a living process uses is neither removed nor gone on with by another.
+#[test]
+fn a_stage_in_use_is_left_alone() {
+    let interrupted = Interrupted::new(9);
+    let work = &interrupted.work;
+    interrupted.restore();
+    File::options().write(true).open(work.path("from/big")).unwrap().set_len(8 << 30).unwrap();
+    let mut sender = work.send(&["from"]);
+    let user = work.recv(&sender.code()).spawn();
+    user.line("resuming: ");
+    // What it has staged by then is more than the other run left.
+    work.stage_holds(interrupted.held * MEBIBYTE + MEBIBYTE);
+    let cleaned = work.p2pcp(&["clean", "to", "--yes"]).run();
+    cleaned.says("a p2pcp that is running uses it").says("there is nothing to remove");
+    let mut second = work.send(&["from/a"]);
+    let other = work.p2pcp(&["recv", "--loopback", "--yes", "-o", "to", &second.code()]).run();
+    other.exits(ExitCode::Done);
+    second.end().exits(ExitCode::Done);
+    assert!(stage_in(&work.path("to")).is_some());
+    user.signal(Signal::INT);
+    user.end().exits(ExitCode::Interrupted);
+    sender.end().exits(ExitCode::Lost);
+    let held = staged(&work.path("to")).unwrap() / MEBIBYTE * MEBIBYTE;
+    File::options().write(true).open(work.path("from/big")).unwrap().set_len(held + 5).unwrap();
+    assert_eq!(interrupted.resume(&[]).bytes().0, 5);
 }

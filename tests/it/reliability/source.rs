@@ -16,6 +16,9 @@ use crate::support::{Work, assert_same, until};
 /// Bytes of the file that changes: more than are under way while the receiver sleeps.
 const LARGE: u64 = 64 * MEBIBYTE;
 
+/// What is done to a file.
+type Deed = fn(&Path);
+
 /// Writes into a file and puts its time back.
 fn edit_in_place(path: &Path, offset: u64) {
     let file = File::options().write(true).open(path).unwrap();
@@ -44,7 +47,7 @@ fn replace(path: &Path) {
 /// The middle of the file is reached, and the receiver sleeps: the end was not read yet, and cannot be.
 #[test]
 fn a_file_that_changes_while_it_is_sent_fails_by_name_and_the_others_arrive() {
-    let changes: &[(&str, fn(&Path))] = &[
+    let changes: &[(&str, Deed)] = &[
         ("appended to", |path| append(path, 5)),
         ("truncated", |path| truncate(path, LARGE / 2)),
         ("emptied", |path| truncate(path, 0)),
@@ -83,7 +86,7 @@ fn a_file_that_changes_while_it_is_sent_fails_by_name_and_the_others_arrive() {
 /// Whatever became of the source since the run that was interrupted: the result is what it is now.
 #[test]
 fn a_source_that_changed_between_two_runs_arrives_as_it_is_now() {
-    let changes: &[(&str, fn(&Path))] = &[
+    let changes: &[(&str, Deed)] = &[
         ("edited in three chunks, its time put back", |path| {
             [5, 2 * MEBIBYTE + 1, SIZE - 9].iter().for_each(|offset| edit_in_place(path, *offset));
         }),
@@ -102,7 +105,7 @@ fn a_source_that_changed_between_two_runs_arrives_as_it_is_now() {
     ];
     let interrupted = Interrupted::new(32);
     let work = &interrupted.work;
-    assert!(rename_aside(work));
+    fs::rename(work.path("from"), work.path("pristine")).unwrap();
     for (name, change) in changes {
         interrupted.restore();
         fs::remove_dir_all(work.path("from")).ok();
@@ -131,10 +134,6 @@ fn a_source_that_changed_between_two_runs_arrives_as_it_is_now() {
             _ => (),
         }
     }
-}
-
-fn rename_aside(work: &Work) -> bool {
-    fs::rename(work.path("from"), work.path("pristine")).is_ok()
 }
 
 fn copy(from: &Path, to: &Path) {
