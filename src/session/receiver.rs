@@ -211,9 +211,10 @@ impl Receiver {
 
     fn handle_link_down(&mut self, now: Instant, loss: Loss) {
         self.clock.pause();
+        // Also if it is yet to say its last word.
+        self.linger = LINGER_ALONE;
         if self.state == State::Lingering {
             self.clock.progress(now);
-            self.linger = LINGER_ALONE;
         }
         self.out.emit(Event::Disconnected(loss));
     }
