@@ -72,8 +72,10 @@ pub struct Sender {
     taken: u64,
     /// Bytes sent or held back.
     sent: u64,
-    /// How much of them was held back, and not asked for again.
+    /// How much of them was held back.
     withheld: u64,
+    /// How much of that stays so, as far as is known: of entries that are kept, and not asked for again.
+    spared: u64,
     received: u64,
     acked: u64,
     window: u64,
@@ -102,6 +104,7 @@ impl Sender {
             taken: 0,
             sent: 0,
             withheld: 0,
+            spared: 0,
             received: 0,
             acked: 0,
             window: 0,
@@ -183,7 +186,7 @@ impl Sender {
                     if outgoing.kind.is_file()
                         && (1..=chunk_count(outgoing.kind.size())).contains(&u64::from(*chunk)) =>
                 {
-                    (outgoing.held_back, outgoing.again) = (*chunk, *chunk);
+                    outgoing.held_back = *chunk;
                     outgoing.reading = Reading::Next(0);
                     self.to_read.push_back(number);
                 }
@@ -211,7 +214,6 @@ impl Sender {
         self.received = received;
         self.acked = written;
         self.summary.bytes = written.saturating_sub(self.withheld);
-        self.summary.spared = self.withheld;
         self.out.emit(Event::Moved(received.saturating_sub(self.withheld)));
         Ok(())
     }
@@ -233,6 +235,10 @@ impl Sender {
         }
         let outgoing = self.outstanding.remove(&entry).ok_or(Violation::UnknownEntry(entry))?;
         self.manifest_bytes -= outgoing.manifest_bytes;
+        if !matches!(outcome, Outcome::Kept { .. }) {
+            self.spared -= outgoing.spared;
+        }
+        self.summary.spared = self.spared;
         self.receipt.settle(&settled);
         self.summary.count(outcome, &outgoing.kind);
         self.out.disk(Job::Forget { entry });

@@ -98,9 +98,9 @@ impl Receiver {
                 self.out.send(&PeerMessage::Again { entry, chunks });
             }
             Otherwise::Fetch | Otherwise::Restart => {
+                self.summary.spared -= incoming.here();
                 let mut anew = Incoming::new(incoming.item.clone());
                 anew.plan(Plan::All);
-                self.summary.spared -= incoming.here();
                 *incoming = anew;
                 self.unjournaled.retain(|it| it.entry != entry);
                 self.out.disk(Job::Restart { entry });

@@ -140,6 +140,9 @@ impl Receiver {
                 let Some(incoming) = self.outstanding.remove(&it.entry) else { continue };
                 self.manifest_bytes -= incoming.item.encoded_bytes();
                 self.receipt.settle(it);
+                if !matches!(it.outcome, Outcome::Kept { .. }) {
+                    self.summary.spared -= incoming.here();
+                }
                 self.summary.count(it.outcome, &incoming.item.kind);
                 let (file, spared) = (incoming.item.kind.is_file(), incoming.bytes_missing());
                 self.out.emit(Event::Settled { path: incoming.item.path, outcome: it.outcome, file, spared });

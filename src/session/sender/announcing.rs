@@ -37,6 +37,7 @@ impl Sender {
                 reading: Reading::Announced,
                 held_back: 0,
                 sent: 0,
+                spared: 0,
                 again: 0,
                 resent: 0,
             };

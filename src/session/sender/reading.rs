@@ -30,7 +30,9 @@ pub(super) struct Outgoing {
     pub(super) held_back: u32,
     /// Bytes of it that were read for the first time and sent or held back.
     pub(super) sent: u64,
-    /// Chunks that may still be asked for again.
+    /// How many bytes that is so far, less those that were asked for again.
+    pub(super) spared: u64,
+    /// The first chunk that may still be asked for again; they are asked for in order.
     pub(super) again: u32,
     /// Bytes of it that were sent again.
     pub(super) resent: u64,
@@ -70,15 +72,15 @@ enum Round {
 impl Sender {
     pub(super) fn handle_again(&mut self, entry: u32, chunks: &[u32]) -> Result<(), Violation> {
         let outgoing = self.outstanding.get_mut(&entry).ok_or(Violation::UnknownEntry(entry))?;
-        let asked = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-        let left = outgoing.again.checked_sub(asked);
-        let proven = matches!(outgoing.reading, Reading::Proven(_));
-        let (true, Some(left)) = (proven && chunks.iter().all(|it| *it < outgoing.held_back), left) else {
-            return Err(Violation::FalseClaim(entry));
-        };
-        outgoing.again = left;
         for &index in chunks {
-            self.withheld -= chunk_length(outgoing.kind.size(), index);
+            let proven = matches!(outgoing.reading, Reading::Proven(_));
+            if !proven || !(outgoing.again..outgoing.held_back).contains(&index) {
+                return Err(Violation::FalseClaim(entry));
+            }
+            outgoing.again = index + 1;
+            let bytes = chunk_length(outgoing.kind.size(), index);
+            outgoing.spared -= bytes;
+            self.spared -= bytes;
             self.to_resend.push_back((entry, index));
         }
         Ok(())
@@ -87,13 +89,13 @@ impl Sender {
     pub(super) fn handle_restart(&mut self, entry: u32) -> Result<(), Violation> {
         let outgoing = self.outstanding.get_mut(&entry).ok_or(Violation::UnknownEntry(entry))?;
         let proven = matches!(outgoing.reading, Reading::Proven(_));
-        if !proven || outgoing.held_back == 0 || outgoing.again < outgoing.held_back {
+        if !proven || outgoing.held_back == 0 || outgoing.again > 0 {
             return Err(Violation::FalseClaim(entry));
         }
         let size = outgoing.kind.size();
-        self.withheld -= (u64::from(outgoing.held_back) * u64::from(CHUNK_BYTES)).min(size);
+        self.spared -= outgoing.spared;
         outgoing.digest = EntryDigest::new(size);
-        (outgoing.held_back, outgoing.again, outgoing.sent) = (0, 0, 0);
+        (outgoing.held_back, outgoing.spared, outgoing.sent) = (0, 0, 0);
         outgoing.reading = Reading::Next(0);
         self.to_read.push_back(entry);
         Ok(())
@@ -168,13 +170,15 @@ impl Sender {
                 Ok((frames, hash)) => {
                     self.sent += issued.bytes;
                     let held_back = issued.round == Round::First && index < outgoing.held_back;
+                    outgoing.spared += if held_back { issued.bytes } else { 0 };
                     match issued.round {
                         Round::First => self.prove(issued, hash),
                         Round::Again => outgoing.resent += issued.bytes,
                     }
                     if held_back {
                         self.withheld += issued.bytes;
-                        self.out.emit(Event::Spared(self.withheld));
+                        self.spared += issued.bytes;
+                        self.out.emit(Event::Spared(self.spared));
                     } else {
                         frames.into_iter().for_each(|frame| self.out.send_block(frame));
                     }
