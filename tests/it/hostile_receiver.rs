@@ -1,6 +1,7 @@
 //! A receiver that speaks the protocol by hand, and wrongly: the sender notices each lie, says so, and
 //! spends no more on it than it would on an honest receiver.
 
+mod again;
 mod asking;
 mod claims;
 mod limits;

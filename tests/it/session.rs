@@ -4,19 +4,29 @@
 //! `P2PCP_SEEDS=100000` runs more of them, `P2PCP_SEED=17` only that one.
 
 pub mod conditions;
+pub mod disk;
 pub mod disks;
 mod every_step;
+mod heard;
 mod hostile_sender;
+mod last_words;
 mod ledger;
+mod lost_links;
 pub mod pair;
+mod restarts;
 pub mod rng;
 mod side;
+mod sink;
 pub mod tree;
+mod witness;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use p2pcp::session::Failure;
+
 use crate::session::conditions::Conditions;
-use crate::session::pair::{Ended, Pair};
+use crate::session::disk::Disk;
+use crate::session::pair::{Ended, Excuse, Pair};
 use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree};
 
@@ -25,11 +35,23 @@ const SEEDS: u64 = 500;
 
 /// Runs a pair and checks how it ended.
 fn check(tree: &Tree, conditions: Conditions, rng: Rng) -> Ended {
-    let ended = Pair::new(tree, conditions, rng).run();
-    let expected = tree.expected();
+    check_on(tree, Disk::default(), conditions, rng).0
+}
+
+/// The same, given what is on the receiver's disk already; and what is there in the end.
+fn check_on(tree: &Tree, disk: Disk, conditions: Conditions, rng: Rng) -> (Ended, Disk) {
+    let expected = tree.expected_on(&disk, conditions.policy);
+    let (ended, disk) = Pair::new(tree, disk, conditions, rng).run();
     if conditions.are_fair() {
         assert_eq!(ended.receiver, Ok(expected), "{conditions:?}");
-        assert_eq!(ended.sender, Ok(expected), "{conditions:?}");
+        assert!(
+            !conditions.are_mild() || ended.excused != Some(Excuse::LeftAlone),
+            "the receiver left too early: {conditions:?}"
+        );
+        if ended.excused.is_none() || ended.sender != Err(Failure::LinkLost) {
+            assert_eq!(ended.sender, Ok(expected), "{conditions:?}");
+        }
+        assert_eq!(ended.payload, expected.bytes, "{conditions:?}");
         assert_eq!(ended.kept as u64, expected.files + expected.folders + expected.links);
     }
     for (result, left) in [(&ended.sender, !ended.sender_first), (&ended.receiver, ended.sender_first)] {
@@ -39,14 +61,23 @@ fn check(tree: &Tree, conditions: Conditions, rng: Rng) -> Ended {
     }
     assert!(ended.receiver.is_err() || ended.finished, "the receiver leaves an unfinished stage");
     if let Ok(summary) = ended.sender {
-        assert!(ended.receiver.is_ok(), "the sender believes {:?} under {conditions:?}", ended.receiver);
+        // Whoever is killed after the last word has left everything as it should be.
+        let killed = conditions.kill.is_some() && ended.finished;
+        assert!(
+            ended.receiver.is_ok() || killed,
+            "the sender believes {:?} under {conditions:?}",
+            ended.receiver
+        );
         let kept = summary.files + summary.folders + summary.links;
         assert_eq!(kept, ended.kept as u64, "the sender believes in what is not there");
         if conditions.are_honest() {
             assert_eq!(summary, expected);
         }
     }
-    ended
+    if conditions.are_honest() {
+        assert!(ended.payload <= expected.bytes, "{} bytes travel, not {}", ended.payload, expected.bytes);
+    }
+    (ended, disk)
 }
 
 /// One number from the environment.

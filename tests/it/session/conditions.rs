@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use p2pcp::crypto::Role;
+use p2pcp::session::lasting::RECONNECT_FOR;
 use p2pcp::session::{Answer, CONSENT_WITHIN, Failure, GIVE_UP_AFTER};
 use p2pcp::wire::peer::AbortReason;
 
+use crate::session::disk::Policy;
 use crate::session::rng::Rng;
 
 /// What a transport that is not reliable does to a frame.
@@ -22,11 +24,13 @@ pub enum Harm {
     Truncate,
     /// One bit is another.
     Flip,
+    /// It comes long after those that should follow it.
+    Late,
 }
 
 impl Harm {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Drop, Self::Twice, Self::Swap, Self::Truncate, Self::Flip];
+    pub const ALL: [Self; 6] = [Self::Drop, Self::Twice, Self::Swap, Self::Truncate, Self::Flip, Self::Late];
 
     /// The frame after a [`Harm::Truncate`] or a [`Harm::Flip`].
     pub fn spoil(self, frame: &mut BytesMut, rng: &mut Rng) {
@@ -34,7 +38,7 @@ impl Harm {
         match self {
             Self::Truncate => frame.truncate(at),
             Self::Flip => frame[at] ^= 1 << rng.below(8),
-            Self::Drop | Self::Twice | Self::Swap => (),
+            Self::Drop | Self::Twice | Self::Swap | Self::Late => (),
         }
     }
 }
@@ -48,6 +52,27 @@ pub enum Harmed {
     OnceIn(u64),
     /// The one sent as number so many, counted from 0, on both sides and channels.
     Nth(usize, Harm),
+    /// From this one on each in its own way, see [`Tail`].
+    Tail(Tail),
+}
+
+/// What becomes of a session's last frames: two bits for each from `first` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    /// Number of the first of them.
+    pub first: usize,
+    /// How many there are.
+    pub frames: usize,
+    /// Their fates, those of the first in the lowest bits.
+    pub fates: u64,
+}
+
+impl Tail {
+    /// The fate of frame `nth`.
+    pub fn harm(self, nth: usize) -> Option<Harm> {
+        let at = nth.checked_sub(self.first).filter(|at| *at < self.frames)?;
+        [None, Some(Harm::Drop), Some(Harm::Late), Some(Harm::Twice)][(self.fates >> (2 * at)) as usize % 4]
+    }
 }
 
 /// The link breaks.
@@ -59,6 +84,19 @@ pub struct Cut {
     pub first: Role,
     /// How much later the other does.
     pub gap: Duration,
+    /// How long after that there is another link.
+    pub back: Option<Duration>,
+}
+
+/// A process is killed.
+#[derive(Debug, Clone, Copy)]
+pub struct Kill {
+    /// Before this step.
+    pub step: usize,
+    /// Whose; nobody in particular for both.
+    pub who: Option<Role>,
+    /// And the power of the receiver's machine fails.
+    pub power: bool,
 }
 
 /// One side does nothing for a while, as after SIGSTOP.
@@ -82,7 +120,13 @@ pub struct Conditions {
     /// When the person answers, and what.
     pub answer: Option<(Duration, Answer)>,
     /// The link breaks.
-    pub cut: Option<Cut>,
+    pub cuts: [Option<Cut>; 3],
+    /// How long a side goes without a link.
+    pub patience: Duration,
+    /// Somebody is killed.
+    pub kill: Option<Kill>,
+    /// What the receiver does with names that are taken.
+    pub policy: Policy,
     /// Somebody presses Ctrl-C before this step.
     pub cancel: Option<(usize, Role)>,
     /// One side stands still.
@@ -104,7 +148,10 @@ impl Conditions {
             link: Duration::from_millis(40),
             disk: Duration::from_millis(5),
             answer: Some((Duration::from_secs(4), Answer::Yes)),
-            cut: None,
+            cuts: [None; 3],
+            patience: RECONNECT_FOR,
+            kill: None,
+            policy: Policy::Refuse,
             cancel: None,
             stop: None,
             harmed: Harmed::None,
@@ -131,7 +178,7 @@ impl Conditions {
         match kind {
             0 => {
                 let gap = Duration::from_millis(rng.one_of(&[0, 10, 5_000, 700_000]));
-                self.cut = Some(Cut { step, first: who, gap });
+                self.cuts[0] = Some(Cut { step, first: who, gap, back: None });
             }
             1 => self.harmed = Harmed::OnceIn(rng.one_of(&[3, 20, 100])),
             2 => {
@@ -149,13 +196,43 @@ impl Conditions {
                 self.stop = Some(Stop { step, who, time });
             }
             6 => self.echo = rng.one_of(&[1, 2, 10]),
-            _ => self.vanish = true,
+            7 => self.vanish = true,
+            8 => {
+                for cut in self.cuts.iter_mut().take(1 + rng.place(3)) {
+                    let (step, first) = (rng.place(end), rng.one_of(&[Role::Sender, Role::Receiver]));
+                    let gap = Duration::from_millis(rng.one_of(&[0, 10, 700, 4_000, 30_000]));
+                    let back = Duration::from_millis(rng.one_of(&[0, 100, 2_000, 50_000, 300_000]));
+                    *cut = Some(Cut { step, first, gap, back: Some(back) });
+                }
+            }
+            _ => {
+                let who = rng.one_of(&[Some(Role::Sender), Some(Role::Receiver), None]);
+                self.kill = Some(Kill { step, who, power: rng.once_in(2) });
+            }
         }
+    }
+
+    /// Whether a link is lost for good, or for longer than a side waits.
+    fn gone_too_long(&self) -> bool {
+        let spare = Duration::from_secs(20);
+        let mut cuts = self.cuts.iter().flatten();
+        cuts.any(|it| self.stop.is_some() || it.back.is_none_or(|back| it.gap + back + spare > self.patience))
+    }
+
+    /// Whether a receiver that has said its last word stays for the link to come back: it hears of each loss
+    /// soon, and all together, as one may follow on the other unseen, are shorter than it lingers.
+    pub fn are_mild(&self) -> bool {
+        let cuts = || self.cuts.iter().flatten();
+        let soon = cuts().all(|it| it.first == Role::Receiver || it.gap < Duration::from_secs(2));
+        let alone: Duration = cuts().map(|it| it.gap + it.back.unwrap_or(self.patience)).sum();
+        soon && alone < Duration::from_secs(55)
     }
 
     /// Whether nothing is wrong that a session should not get over.
     pub fn are_fair(&self) -> bool {
-        self.cut.is_none()
+        !self.gone_too_long()
+            && (self.stop.is_none() || self.cuts.iter().all(Option::is_none))
+            && self.kill.is_none()
             && self.cancel.is_none()
             && self.harmed == Harmed::None
             && self.disk_fault.is_none()
@@ -168,6 +245,15 @@ impl Conditions {
     /// Whether messages mean what they say.
     pub fn are_honest(&self) -> bool {
         self.harmed == Harmed::None && self.echo == 0
+    }
+
+    /// Whether frames may come with other bytes than they were sent with.
+    pub fn garble(&self) -> bool {
+        match self.harmed {
+            Harmed::None | Harmed::Tail(_) => false,
+            Harmed::OnceIn(_) => true,
+            Harmed::Nth(_, harm) => matches!(harm, Harm::Truncate | Harm::Flip),
+        }
     }
 
     /// Nearly an hour without an answer: latency decides.
@@ -184,13 +270,13 @@ impl Conditions {
         self.vanish
             || self.harmed != Harmed::None
             || self.stop.is_some_and(|it| it.time > bearable)
-            || self.cut.is_some_and(|it| it.gap > bearable)
+            || self.cuts.iter().flatten().any(|it| it.gap > bearable)
     }
 
     /// Whether they explain that a session ended like this. `left`: the other side had left before.
     pub fn explain(&self, failure: &Failure, left: bool) -> bool {
         match failure {
-            Failure::LinkLost => self.cut.is_some() || left,
+            Failure::LinkLost => self.gone_too_long() || self.kill.is_some() || left,
             Failure::Silence => self.too_quiet(),
             Failure::Violation(_) => !self.are_honest(),
             Failure::Integrity(_) => self.harmed != Harmed::None,
@@ -199,7 +285,7 @@ impl Conditions {
             Failure::Peer(reason) | Failure::Own(reason) => match reason {
                 AbortReason::Declined => self.answer.is_some_and(|(_, answer)| answer == Answer::No),
                 AbortReason::Unattended => self.unattended() || self.too_quiet(),
-                AbortReason::Interrupted => self.cancel.is_some(),
+                AbortReason::Interrupted => self.cancel.is_some() || self.kill.is_some(),
                 AbortReason::Integrity => self.harmed != Harmed::None,
                 AbortReason::Protocol => !self.are_honest(),
                 AbortReason::Silence => self.too_quiet(),

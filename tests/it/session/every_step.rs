@@ -31,7 +31,7 @@ fn long() -> Tree {
 }
 
 /// Runs undisturbed, then disturbed at each point below the number that `points` reads off the first run.
-fn disturb(points: impl Fn(&Ended) -> usize, disturb: impl Fn(&mut Conditions, usize)) {
+pub fn disturb(points: impl Fn(&Ended) -> usize, disturb: impl Fn(&mut Conditions, usize)) {
     for (tree, every) in [(small(), 1), (long(), 3)] {
         for seed in 0..2 {
             let first = check(&tree, Conditions::fair(), Rng::new(seed));
@@ -55,7 +55,10 @@ fn a_cancel_at_every_step() {
 fn a_lost_link_at_every_step() {
     for (first, gap) in [(Role::Sender, 0), (Role::Sender, 20), (Role::Receiver, 20)] {
         let gap = Duration::from_secs(gap);
-        disturb(|it| it.steps, |conditions, step| conditions.cut = Some(Cut { step, first, gap }));
+        disturb(
+            |it| it.steps,
+            |conditions, step| conditions.cuts[0] = Some(Cut { step, first, gap, back: None }),
+        );
     }
 }
 

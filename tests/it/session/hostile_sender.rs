@@ -2,11 +2,12 @@
 //! entry its name for it, and holds no more than it would of an honest sender.
 
 mod blocks;
+mod here;
 mod manifest;
 mod proofs;
 mod words;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -63,6 +64,13 @@ fn offer() -> PeerMessage {
     PeerMessage::Offer(Offer { items: (0..Offer::MAX_ITEMS).map(item).collect(), more: u32::MAX, totals })
 }
 
+/// What seems to be here of an entry.
+struct Here {
+    plan: Plan,
+    /// What its chunks are when they are looked at.
+    hashes: Vec<Option<Hash>>,
+}
+
 /// A receiver with a disk that holds anything, at the mercy of a script.
 struct Victim {
     receiver: Receiver,
@@ -71,6 +79,10 @@ struct Victim {
     idle: bool,
     /// Every name is taken.
     full: bool,
+    /// Names are given, and it is not said.
+    stuck: bool,
+    here: BTreeMap<u32, Here>,
+    restarted: Vec<u32>,
     consent: bool,
     start: Instant,
     now: Instant,
@@ -91,6 +103,9 @@ impl Victim {
             jobs: VecDeque::new(),
             idle: false,
             full: false,
+            stuck: false,
+            here: BTreeMap::new(),
+            restarted: Vec::new(),
             consent: false,
             start,
             now: start,
@@ -145,7 +160,9 @@ impl Victim {
         match job {
             Job::Plan { first, entries } => {
                 let plan = if self.full { Plan::Settled(Outcome::Exists) } else { Plan::All };
-                Some(Done::Planned { first, plans: vec![plan; entries.len()] })
+                let end = first + entries.len() as u32;
+                let plans = (first..end).map(|it| self.here.get(&it).map_or(plan, |it| it.plan)).collect();
+                Some(Done::Planned { first, plans })
             }
             Job::Write { entry, index, parts } => {
                 let bytes = parts.concat();
@@ -153,13 +170,21 @@ impl Victim {
                 Some(Done::Wrote { entry, index, hash: chunk_hash(&bytes) })
             }
             Job::Checkpoint(_) => Some(Done::Checkpointed),
+            Job::Commit(_) if self.stuck => None,
             Job::Commit(batch) => {
                 self.committed.extend(batch.iter().map(|it| it.entry));
                 let kept = batch.iter().map(|it| Outcome::Kept { digest: it.digest });
                 Some(Done::Committed { first: batch[0].entry, outcomes: kept.collect() })
             }
-            Job::Check { .. } => panic!("nothing is here"),
-            Job::Discard { .. } | Job::Restart { .. } => None,
+            Job::Check { entry, index } => {
+                let hash = self.here[&entry].hashes[index as usize];
+                Some(Done::Checked { entry, index, hash })
+            }
+            Job::Restart { entry } => {
+                self.restarted.push(entry);
+                None
+            }
+            Job::Discard { .. } => None,
             Job::Finish => Some(Done::Finished),
         }
     }
@@ -170,6 +195,15 @@ impl Victim {
 
     fn announce(&mut self, first: u32, entries: &[Entry]) {
         self.hear(&PeerMessage::Entries { first, entries: entries.to_vec() });
+    }
+
+    /// The same; then only the plan is made.
+    fn announce_idle(&mut self, first: u32, entries: &[Entry]) {
+        self.idle = true;
+        self.announce(first, entries);
+        let job = self.jobs.pop_front().expect("they are planned");
+        let done = self.perform(job).expect("a plan is answered");
+        self.give(Input::Disk(done));
     }
 
     fn yes(&mut self) {

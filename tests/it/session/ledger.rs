@@ -1,11 +1,11 @@
 //! The accounts of a simulated pair: what each side may cost the other, and what it costs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use p2pcp::session::{receiver, sender};
 use p2pcp::wire::block::HEADER_BYTES;
-use p2pcp::wire::peer::{self, PeerMessage};
+use p2pcp::wire::peer::{self, PeerMessage, Want};
 use p2pcp::wire::{CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES, MAX_OUTSTANDING_ENTRIES};
 
 /// Sums over one run.
@@ -17,7 +17,16 @@ pub struct Ledger {
     window: u64,
     /// Chunks that the sender reads or is about to be given, and their bytes.
     reading: BTreeMap<(u32, u32), u64>,
+    /// Chunks that were asked for once.
+    asked: BTreeSet<(u32, u32)>,
+    /// Leading chunks of entries that the receiver wants only proofs of.
+    held_back: BTreeMap<u32, u32>,
+    /// Those of them that are being read and whose bytes will be held back.
+    sparing: BTreeSet<(u32, u32)>,
+    /// Entries that could not be read.
+    failed: BTreeSet<u32>,
     sent: u64,
+    spared: u64,
     acknowledged: u64,
     announced: usize,
     settled: usize,
@@ -33,6 +42,13 @@ impl Ledger {
                 self.window = u64::from(window.clamp(CHUNK_BYTES, DEFAULT_WINDOW_BYTES));
             }
             Ok(PeerMessage::Ack { written, .. }) => self.acknowledged = written,
+            Ok(PeerMessage::Wants { first, wants }) => {
+                for (entry, want) in (first..).zip(wants) {
+                    if let Want::From { chunk } = want {
+                        self.held_back.insert(entry, chunk);
+                    }
+                }
+            }
             Ok(PeerMessage::Settled(batch)) => self.settled += batch.len(),
             _ => (),
         }
@@ -53,12 +69,27 @@ impl Ledger {
     /// The sender asks its disk for a chunk of so many bytes.
     pub fn ask_chunk(&mut self, entry: u32, index: u32, bytes: u64) {
         self.reading.insert((entry, index), bytes);
+        let held_back = self.held_back.get(&entry).is_some_and(|it| index < *it);
+        if self.asked.insert((entry, index)) && held_back {
+            self.sparing.insert((entry, index));
+        }
+    }
+
+    /// Bytes in blocks.
+    pub fn payload(&self) -> u64 {
+        self.sent
     }
 
     /// A job of the sender's is answered.
     pub fn read(&mut self, done: &sender::Done) {
-        if let sender::Done::Read { entry, index, .. } = done {
-            self.reading.remove(&(*entry, *index));
+        let sender::Done::Read { entry, index, result } = done else { return };
+        let chunk = (*entry, *index);
+        let Some(bytes) = self.reading.remove(&chunk) else { return };
+        if result.is_err() {
+            self.failed.insert(*entry);
+        }
+        if self.sparing.remove(&chunk) && !self.failed.contains(entry) {
+            self.spared += bytes;
         }
     }
 
@@ -79,7 +110,7 @@ impl Ledger {
     /// What the sender holds stays within what the receiver allows.
     pub fn check_sender(&self) {
         let reading: u64 = self.reading.values().sum();
-        let unacknowledged = (self.sent + reading).saturating_sub(self.acknowledged);
+        let unacknowledged = (self.sent + self.spared + reading).saturating_sub(self.acknowledged);
         assert!(unacknowledged <= self.window, "{unacknowledged} bytes are out in {}", self.window);
         let outstanding = self.announced.saturating_sub(self.settled);
         assert!(outstanding <= MAX_OUTSTANDING_ENTRIES, "{outstanding} entries are outstanding");

@@ -1,25 +1,31 @@
-//! A sender and a receiver, a link, two disks and a clock, all made up: one run from offer to end.
+//! A sender and a receiver, links, two disks and a clock, all made up: one run from offer to end.
 //!
 //! Frames keep their order on each channel, jobs on each thread of a disk, and answers on each side;
-//! all else happens in any order that the seed likes.
+//! all else happens in any order that the seed likes. What becomes of links is in [`links`].
+
+mod links;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
 use p2pcp::crypto::{Key, Role};
+use p2pcp::session::lasting::Lasting;
 use p2pcp::session::receiver::{self, Receiver};
 use p2pcp::session::sender::{self, Config, Sender};
 use p2pcp::session::{Answer, Event, Failure, Input, Output, Summary};
 use p2pcp::wire::Channel;
-use p2pcp::wire::peer::{AbortReason, Outcome};
+use p2pcp::wire::peer::Outcome;
 
-use crate::session::conditions::{Conditions, Harm, Harmed};
-use crate::session::disks::{Sink, Source, again};
+use crate::session::conditions::{Conditions, Harmed};
+use crate::session::disk::Disk;
+use crate::session::disks::Source;
 use crate::session::ledger::Ledger;
+use crate::session::pair::links::Wire;
 use crate::session::rng::Rng;
 use crate::session::side::{Move, Side};
+use crate::session::sink::{Sink, again};
 use crate::session::tree::Tree;
+use crate::session::witness::{Log, Unheard, Witness, Word};
 
 /// The key of every simulated session.
 pub const KEY: [u8; 32] = [9; 32];
@@ -33,6 +39,9 @@ pub struct Ended {
     pub receiver: Result<Summary, Failure>,
     /// Whether the sender ended first.
     pub sender_first: bool,
+    /// The sender could not hear the receiver's last word: the receiver left well without a link, or the
+    /// link broke after that.
+    pub excused: Option<Excuse>,
     /// Entries that have their names.
     pub kept: usize,
     /// Whether the stage was cleared away.
@@ -43,6 +52,19 @@ pub struct Ended {
     pub jobs: usize,
     /// Frames sent by both.
     pub frames: usize,
+    /// Links that came after the first.
+    pub links: usize,
+    /// Payload bytes that the sender said, not counting those that it said again over another link.
+    pub payload: u64,
+}
+
+/// Why a receiver may end well and the sender not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excuse {
+    /// The receiver had waited for the link long enough.
+    LeftAlone,
+    /// The link broke when the receiver had left.
+    CutAfter,
 }
 
 /// The whole simulation.
@@ -53,27 +75,33 @@ pub struct Pair<'t> {
     now: Duration,
     step: usize,
     frames: usize,
-    sender: Side<Sender>,
-    receiver: Side<Receiver>,
+    sender: Side<Lasting<Witness<Sender>>>,
+    receiver: Side<Lasting<Witness<Receiver>>>,
     source: Source<'t>,
     sink: Sink<'t>,
     numbers: BTreeMap<&'t str, u32>,
     answer: Option<(Duration, Answer)>,
-    cut: bool,
+    wire: Wire,
+    logs: [Log; 2],
+    /// What was said to the sender and what to the receiver.
+    unheard: [Unheard; 2],
+    excused: Option<Excuse>,
     ledger: Ledger,
 }
 
 impl<'t> Pair<'t> {
     /// Both sides just bound.
-    pub fn new(tree: &'t Tree, conditions: Conditions, mut rng: Rng) -> Self {
+    pub fn new(tree: &'t Tree, disk: Disk, conditions: Conditions, mut rng: Rng) -> Self {
         let base = Instant::now();
         let mut totals = tree.totals();
         totals.complete = rng.once_in(2);
         let (items, more) = tree.offer_items();
         let config = Config { items, more, totals, complete_key: Key::new(KEY) };
-        let mut sink = Sink::new(tree);
+        let mut sink = Sink::new(tree, disk, conditions.policy);
         sink.fault = conditions.disk_fault;
-        sink.garbled = conditions.harmed != Harmed::None;
+        sink.garbled = conditions.garble();
+        let (sender, said) = Witness::new(Sender::new(config, base));
+        let (receiver, answered) = Witness::new(Receiver::new(Key::new(KEY), base));
         Self {
             conditions,
             rng,
@@ -81,23 +109,27 @@ impl<'t> Pair<'t> {
             now: Duration::ZERO,
             step: 0,
             frames: 0,
-            sender: Side::new(Sender::new(config, base)),
-            receiver: Side::new(Receiver::new(Key::new(KEY), base)),
+            sender: Side::new(Lasting::new(sender, conditions.patience)),
+            receiver: Side::new(Lasting::new(receiver, conditions.patience)),
             source: Source::new(tree),
             sink,
             numbers: tree.numbers(),
             answer: None,
-            cut: false,
+            wire: Wire::new(),
+            logs: [said, answered],
+            unheard: [Unheard::default(), Unheard::default()],
+            excused: None,
             ledger: Ledger::default(),
         }
     }
 
-    /// Runs to the end of both, which comes.
-    pub fn run(mut self) -> Ended {
+    /// Runs to the end of both, which comes; what is on the receiver's disk then.
+    pub fn run(mut self) -> (Ended, Disk) {
         let outputs = self.sender.take_outputs();
         self.perform_for_sender(outputs);
         let outputs = self.receiver.take_outputs();
         self.perform_for_receiver(outputs);
+        self.look_at_logs();
         let most = 20_000 + 60 * self.numbers.len();
         let mut moves = Vec::new();
         while self.sender.result.is_none() || self.receiver.result.is_none() {
@@ -119,58 +151,38 @@ impl<'t> Pair<'t> {
         self.end()
     }
 
-    fn end(mut self) -> Ended {
+    fn end(mut self) -> (Ended, Disk) {
         let now = self.base + self.now;
         self.sender.outlive(now);
         self.receiver.outlive(now);
         let sender_first = self.sender.ended_at < self.receiver.ended_at;
-        Ended {
+        let ended = Ended {
             sender: self.sender.result.expect("the sender ended"),
             receiver: self.receiver.result.expect("the receiver ended"),
             sender_first,
+            excused: self.excused,
             kept: self.sink.kept.len(),
             finished: self.sink.finished,
             steps: self.step,
             jobs: self.sink.jobs,
             frames: self.frames,
+            links: self.wire.made,
+            payload: self.ledger.payload(),
+        };
+        if ended.sender.is_ok() && self.conditions.are_honest() {
+            assert_eq!(self.unheard[0].len(), 0, "the sender ends well and has not heard everything");
         }
-    }
-
-    /// What the conditions have in store for this step.
-    fn strike(&mut self) {
-        let Conditions { cut, cancel, stop, .. } = self.conditions;
-        if let Some(cut) = cut.filter(|it| it.step == self.step) {
-            self.cut = true;
-            let (first, second) = ((self.now, true), (self.now + cut.gap, true));
-            (self.sender.lost, self.receiver.lost) = match cut.first {
-                Role::Sender => (Some(first), Some(second)),
-                Role::Receiver => (Some(second), Some(first)),
-            };
-        }
-        if let Some(stop) = stop.filter(|it| it.step == self.step) {
-            match stop.who {
-                Role::Sender => self.sender.stopped_until = self.now + stop.time,
-                Role::Receiver => self.receiver.stopped_until = self.now + stop.time,
-            }
-        }
-        if let Some((_, who)) = cancel.filter(|(step, _)| *step == self.step) {
-            match who {
-                Role::Sender => self.tell_sender(Input::Cancel(AbortReason::Interrupted)),
-                Role::Receiver => self.tell_receiver(Input::Cancel(AbortReason::Interrupted)),
-            }
-        }
+        (ended, self.sink.disk)
     }
 
     fn make(&mut self, next: Move) {
         match next {
             Move::Frame(Role::Sender, channel) => {
                 let frame = self.sender.line(channel).pop().expect("it is due");
-                self.ledger.sender_hears(&frame);
                 self.tell_sender(Input::Frame(channel, frame));
             }
             Move::Frame(Role::Receiver, channel) => {
                 let frame = self.receiver.line(channel).pop().expect("it is due");
-                self.ledger.receiver_hears(channel, &frame);
                 self.tell_receiver(Input::Frame(channel, frame));
             }
             Move::Disk(Role::Sender) => {
@@ -186,13 +198,27 @@ impl<'t> Pair<'t> {
             Move::Hand(Role::Receiver, hand) => self.write(hand),
             Move::Tick(Role::Sender) => self.tell_sender(Input::Tick),
             Move::Tick(Role::Receiver) => self.tell_receiver(Input::Tick),
-            Move::Lost(Role::Sender) => self.tell_sender(Input::LinkLost),
-            Move::Lost(Role::Receiver) => self.tell_receiver(Input::LinkLost),
+            Move::Down(who) => self.go_down(who),
+            Move::Up(who) => self.go_up(who),
+            Move::Gone(who) => {
+                match who {
+                    Role::Sender => self.sender.gone = None,
+                    Role::Receiver => self.receiver.gone = None,
+                }
+                self.tell(who, Input::LinkLost, Input::LinkLost);
+            }
             Move::Answer => {
                 let (_, answer) = self.answer.take().expect("it is due");
                 self.ledger.consent |= answer == Answer::Yes;
                 self.tell_receiver(Input::Answer(answer));
             }
+        }
+    }
+
+    fn tell(&mut self, who: Role, sender: Input<sender::Done>, receiver: Input<receiver::Done>) {
+        match who {
+            Role::Sender => self.tell_sender(sender),
+            Role::Receiver => self.tell_receiver(receiver),
         }
     }
 
@@ -212,10 +238,8 @@ impl<'t> Pair<'t> {
         let job = self.receiver.hands[hand].pop().expect("it is due");
         self.ledger.write(&job);
         let Some(done) = self.sink.perform(job) else { return };
-        if self.echoes()
-            && let Some(again) = again(&done)
-        {
-            self.receiver.answers.push(self.now, again);
+        if self.echoes() {
+            self.receiver.answers.push(self.now, again(&done));
         }
         self.receiver.answers.push(self.now, done);
     }
@@ -229,6 +253,7 @@ impl<'t> Pair<'t> {
             return;
         }
         let outputs = self.sender.handle(self.base + self.now, input);
+        self.look_at_logs();
         self.perform_for_sender(outputs);
         if self.sender.result.is_some() {
             self.sender.ended_at = self.step;
@@ -243,6 +268,7 @@ impl<'t> Pair<'t> {
             return;
         }
         let outputs = self.receiver.handle(self.base + self.now, input);
+        self.look_at_logs();
         self.perform_for_receiver(outputs);
         if self.receiver.result.is_some() {
             self.receiver.ended_at = self.step;
@@ -256,13 +282,41 @@ impl<'t> Pair<'t> {
         }
     }
 
+    /// Each machine hears what the other one said, once and in order.
+    fn look_at_logs(&mut self) {
+        let checks = self.conditions.harmed == Harmed::None;
+        for (who, log) in [(Role::Sender, self.logs[0].clone()), (Role::Receiver, self.logs[1].clone())] {
+            let [to_sender, to_receiver] = &mut self.unheard;
+            let (said, heard) = match who {
+                Role::Sender => (to_receiver, to_sender),
+                Role::Receiver => (to_sender, to_receiver),
+            };
+            for word in log.borrow_mut().drain(..) {
+                match (word, who) {
+                    (Word::Said(channel, frame), _) => {
+                        if who == Role::Sender {
+                            self.ledger.sender_says(channel, &frame);
+                        }
+                        said.said(channel, frame);
+                    }
+                    (Word::Heard(channel, frame), _) => {
+                        match who {
+                            Role::Sender => self.ledger.sender_hears(&frame),
+                            Role::Receiver => self.ledger.receiver_hears(channel, &frame),
+                        }
+                        if checks {
+                            heard.heard(channel, &frame);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     fn perform_for_sender(&mut self, outputs: Vec<Output<sender::Job>>) {
         for output in outputs {
             match output {
-                Output::Send(channel, frame) => {
-                    self.ledger.sender_says(channel, &frame);
-                    self.send(Role::Receiver, channel, frame);
-                }
+                Output::Send(channel, frame) => self.send(Role::Receiver, channel, frame),
                 Output::Disk(job) => {
                     if let sender::Job::Read { entry, index } = job {
                         self.ledger.ask_chunk(entry, index, self.source.chunk_bytes(entry, index));
@@ -273,7 +327,8 @@ impl<'t> Pair<'t> {
                 }
                 Output::Emit(Event::Settled { path, outcome: Outcome::Kept { .. }, .. }) => {
                     let kept = self.numbers.get(path.as_str()).is_some_and(|it| self.sink.kept.contains(it));
-                    assert!(kept || !self.conditions.are_honest(), "`{path}` is said to be kept and is not");
+                    let honest = !self.conditions.garble() && self.conditions.echo == 0;
+                    assert!(kept || !honest, "`{path}` is said to be kept and is not");
                 }
                 Output::Emit(_) => (),
                 Output::Relink => unreachable!("a bare machine has one link"),
@@ -292,8 +347,14 @@ impl<'t> Pair<'t> {
                 Output::Disk(job) => {
                     assert!(self.ledger.consent, "the disk is touched before consent: {job:?}");
                     let at = self.now + self.rng.time(self.conditions.disk);
-                    let writes = matches!(job, receiver::Job::Plan { .. } | receiver::Job::Write { .. });
-                    self.receiver.hands[usize::from(!writes)].push(at, job);
+                    let hand = match job {
+                        receiver::Job::Plan { .. }
+                        | receiver::Job::Write { .. }
+                        | receiver::Job::Restart { .. } => 0,
+                        receiver::Job::Check { .. } => 2,
+                        _ => 1,
+                    };
+                    self.receiver.hands[hand].push(at, job);
                 }
                 Output::Ask(_) => {
                     let answer = self.conditions.answer;
@@ -301,51 +362,6 @@ impl<'t> Pair<'t> {
                 }
                 Output::Emit(_) => (),
                 Output::Relink | Output::WakeAt(_) | Output::Done(_) => unreachable!("its side keeps them"),
-            }
-        }
-    }
-
-    fn send(&mut self, to: Role, channel: Channel, frame: Bytes) {
-        let harm = match self.conditions.harmed {
-            Harmed::OnceIn(times) if self.rng.once_in(times) => Some(self.rng.one_of(&Harm::ALL)),
-            Harmed::Nth(nth, harm) if nth == self.frames => Some(harm),
-            _ => None,
-        };
-        self.frames += 1;
-        if self.cut || harm == Some(Harm::Drop) {
-            return;
-        }
-        let at = self.now + self.rng.time(self.conditions.link);
-        let mut frame = BytesMut::from(frame);
-        if let Some(harm) = harm {
-            harm.spoil(&mut frame, &mut self.rng);
-        }
-        let line = match to {
-            Role::Sender => self.sender.line(channel),
-            Role::Receiver => self.receiver.line(channel),
-        };
-        line.push(at, frame.freeze());
-        let last = line.queue.len() - 1;
-        match harm {
-            Some(Harm::Twice) => line.queue.push_back(line.queue[last].clone()),
-            Some(Harm::Swap) if last > 0 => line.queue.swap(last - 1, last),
-            _ => (),
-        }
-    }
-
-    /// Somebody's process ends: what it said last arrives, then the other hears that the link is gone.
-    fn leave(&mut self, who: Role) {
-        let (control, bulk, lost) = match who {
-            Role::Sender => (&mut self.receiver.control, &mut self.receiver.bulk, &mut self.receiver.lost),
-            Role::Receiver => (&mut self.sender.control, &mut self.sender.bulk, &mut self.sender.lost),
-        };
-        if self.conditions.vanish {
-            control.queue.clear();
-            bulk.queue.clear();
-        } else if lost.is_none() {
-            *lost = Some((self.now + self.conditions.link, false));
-            if self.rng.once_in(2) {
-                bulk.queue.clear();
             }
         }
     }

@@ -15,19 +15,26 @@ pub enum Move {
     Disk(Role),
     Hand(Role, usize),
     Tick(Role),
-    Lost(Role),
+    /// It hears that the link is gone.
+    Down(Role),
+    /// It has another link.
+    Up(Role),
+    /// It hears that there will be none.
+    Gone(Role),
     Answer,
 }
 
 /// Things on their way, in order.
 pub struct Line<T> {
     pub queue: VecDeque<(Duration, T)>,
+    /// What has fallen behind; only on lines that are not reliable.
+    pub late: Vec<(Duration, T)>,
     pub last: Duration,
 }
 
 impl<T> Line<T> {
     pub fn new() -> Self {
-        Self { queue: VecDeque::new(), last: Duration::ZERO }
+        Self { queue: VecDeque::new(), late: Vec::new(), last: Duration::ZERO }
     }
 
     pub fn push(&mut self, at: Duration, it: T) {
@@ -36,11 +43,21 @@ impl<T> Line<T> {
     }
 
     pub fn due(&self) -> Option<Duration> {
-        self.queue.front().map(|(at, _)| *at)
+        let late = self.late.first().map(|(at, _)| *at);
+        self.queue.front().map(|(at, _)| *at).into_iter().chain(late).min()
     }
 
     pub fn pop(&mut self) -> Option<T> {
+        let at = self.due()?;
+        if self.late.first().is_some_and(|(late, _)| *late == at) {
+            return Some(self.late.remove(0).1);
+        }
         self.queue.pop_front().map(|(_, it)| it)
+    }
+
+    pub fn clear(&mut self) {
+        self.queue.clear();
+        self.late.clear();
     }
 }
 
@@ -50,13 +67,20 @@ pub struct Side<M: Machine> {
     pub control: Line<Bytes>,
     pub bulk: Line<Bytes>,
     pub answers: Line<M::Done>,
-    /// Disk threads: the reader and the counter, or the writer and the committer.
-    pub hands: [Line<M::Job>; 2],
+    /// Disk threads: the reader and the counter, or the writer, the committer and the checker.
+    pub hands: [Line<M::Job>; 3],
     pub wake: Option<Instant>,
     pub stopped_until: Duration,
+    /// Whether it knows of a link and of no end to it.
+    pub up: bool,
     /// When it hears that the link is gone; the flag: even before what is still on its way.
-    pub lost: Option<(Duration, bool)>,
+    pub down_at: Option<(Duration, bool)>,
+    /// When it has another one.
+    pub up_at: Option<Duration>,
+    /// When it hears that there will be none.
+    pub gone: Option<Duration>,
     pub result: Option<Result<Summary, Failure>>,
+    pub killed: bool,
     pub ended_at: usize,
 }
 
@@ -67,11 +91,15 @@ impl<M: Machine> Side<M> {
             control: Line::new(),
             bulk: Line::new(),
             answers: Line::new(),
-            hands: [Line::new(), Line::new()],
+            hands: [Line::new(), Line::new(), Line::new()],
             wake: None,
             stopped_until: Duration::ZERO,
-            lost: None,
+            up: true,
+            down_at: None,
+            up_at: None,
+            gone: None,
             result: None,
+            killed: false,
             ended_at: 0,
         }
     }
@@ -92,15 +120,54 @@ impl<M: Machine> Side<M> {
         let mut add = |due: Option<Duration>, it| {
             moves.extend(due.map(|at| (at.max(self.stopped_until), it)));
         };
-        add(self.control.due(), Move::Frame(role, Channel::Control));
-        add(self.bulk.due(), Move::Frame(role, Channel::Bulk));
+        add(self.control.due().filter(|_| self.up), Move::Frame(role, Channel::Control));
+        add(self.bulk.due().filter(|_| self.up), Move::Frame(role, Channel::Bulk));
         add(self.answers.due(), Move::Disk(role));
         add(self.wake.map(|at| at.saturating_duration_since(base)), Move::Tick(role));
         let drained = self.control.due().is_none() && self.bulk.due().is_none();
-        let lost = self.lost.filter(|(_, hard)| *hard || drained);
-        add(lost.map(|(at, _)| at), Move::Lost(role));
-        add(self.hands[0].due(), Move::Hand(role, 0));
-        add(self.hands[1].due(), Move::Hand(role, 1));
+        let down = self.down_at.filter(|(_, hard)| *hard || drained);
+        add(down.map(|(at, _)| at), Move::Down(role));
+        add(self.up_at, Move::Up(role));
+        add(self.gone, Move::Gone(role));
+        for (number, hand) in self.hands.iter().enumerate() {
+            add(hand.due(), Move::Hand(role, number));
+        }
+    }
+
+    /// It will hear at this time that the link is gone, if it knows of one.
+    pub fn miss(&mut self, at: Duration, hard: bool) {
+        if self.up {
+            self.down_at.get_or_insert((at, hard));
+        } else {
+            self.up_at = None;
+            self.control.clear();
+            self.bulk.clear();
+        }
+    }
+
+    pub fn go_down(&mut self) {
+        self.up = false;
+        self.down_at = None;
+        self.control.clear();
+        self.bulk.clear();
+    }
+
+    pub fn go_up(&mut self) {
+        self.up = true;
+        self.up_at = None;
+    }
+
+    /// The other side leaves, or vanishes and is not missed.
+    pub fn be_left(&mut self, at: Duration, vanish: bool, bulk_too: bool) {
+        if vanish {
+            self.control.clear();
+            self.bulk.clear();
+            return;
+        }
+        self.miss(at, false);
+        if bulk_too {
+            self.bulk.clear();
+        }
     }
 
     /// Gives it an input and takes all outputs but those about itself.
@@ -128,6 +195,9 @@ impl<M: Machine> Side<M> {
     }
 
     pub fn outlive(&mut self, now: Instant) {
+        if self.killed {
+            return;
+        }
         for input in [Input::Tick, Input::LinkLost, Input::Cancel(AbortReason::Interrupted)] {
             self.handle(now, input);
         }

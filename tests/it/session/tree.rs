@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use p2pcp::session::Summary;
+use p2pcp::session::receiver::{Otherwise, Plan};
 use p2pcp::wire::path::{LinkTarget, RelPath};
 use p2pcp::wire::peer::{Entry, EntryKind, Mtime, Offer, OfferItem, Outcome, SourceFault, Totals};
 use p2pcp::wire::{CHUNK_BYTES, chunk_count};
 
+use crate::session::disk::{Disk, Policy, bytes_of};
 use crate::session::rng::Rng;
 
 const CHUNK: u64 = CHUNK_BYTES as u64;
@@ -36,6 +38,7 @@ pub struct Trouble {
 }
 
 /// An entry and its fate.
+#[derive(Clone)]
 pub struct Item {
     /// As announced.
     pub entry: Entry,
@@ -43,6 +46,8 @@ pub struct Item {
     at: usize,
     /// At the sender.
     pub trouble: Option<Trouble>,
+    /// At the sender, when this chunk is asked for again.
+    pub late_trouble: Option<(u32, SourceFault)>,
     /// At the receiver, before its bytes are asked for.
     pub refused: Option<Outcome>,
     /// At the receiver, when all bytes are there.
@@ -53,6 +58,55 @@ impl Item {
     /// Its bytes.
     pub fn content(&self) -> &'static [u8] {
         &pool()[self.at..self.at + self.entry.kind.size() as usize]
+    }
+
+    /// The bytes of one of its chunks.
+    pub fn chunk(&self, index: u32) -> &'static [u8] {
+        self.content().chunks(CHUNK as usize).nth(index as usize).unwrap_or_default()
+    }
+
+    /// What the receiver does about it first, given what is on its disk.
+    pub fn plan(&self, disk: &Disk, policy: Policy) -> Plan {
+        self.refused.map_or_else(|| disk.plan(&self.entry, policy), Plan::Settled)
+    }
+
+    /// Whether it is to have its name in the end.
+    pub fn expects(&self, disk: &Disk, policy: Policy) -> bool {
+        matches!(self.expected(disk, policy).0, Outcome::Kept { .. })
+    }
+
+    /// Its end, its bytes that travel, and those that are spared; see [`Tree::expected`].
+    fn expected(&self, disk: &Disk, policy: Policy) -> (Outcome, u64, u64) {
+        let size = self.entry.kind.size();
+        let all = chunk_count(size) as u32;
+        let plan = self.plan(disk, policy);
+        let (held, otherwise) = match plan {
+            Plan::Settled(outcome) => return (outcome, 0, 0),
+            Plan::All => (0, Otherwise::Fetch),
+            Plan::Here { chunks, otherwise } => (chunks, otherwise),
+        };
+        let differing = disk.differing(self, held, otherwise);
+        let spared = bytes_of(size, (0..held).filter(|it| !differing.contains(it)));
+        if let Some(trouble) = self.trouble {
+            return (Outcome::SourceFailed(trouble.fault), bytes_of(size, held..trouble.chunk), 0);
+        }
+        let first = bytes_of(size, held..all);
+        let kept = self.too_late.unwrap_or(Outcome::Kept { digest: [0; 32] });
+        let (again, spared): (Vec<u32>, u64) = match otherwise {
+            _ if differing.is_empty() => (Vec::new(), spared),
+            Otherwise::Settle(outcome) => return (outcome, first, 0),
+            Otherwise::Fetch => (differing, spared),
+            Otherwise::Restart => ((0..all).collect(), 0),
+        };
+        let fails = self.late_trouble.and_then(|(chunk, fault)| {
+            let before = again.iter().take_while(|it| **it != chunk).copied().collect::<Vec<_>>();
+            (before.len() < again.len()).then_some((before, fault))
+        });
+        match fails {
+            Some((before, fault)) => (Outcome::SourceFailed(fault), first + bytes_of(size, before), 0),
+            None if self.too_late.is_some() => (kept, first + bytes_of(size, again), 0),
+            None => (kept, first + bytes_of(size, again), spared),
+        }
     }
 }
 
@@ -176,7 +230,7 @@ impl Tree {
     fn add(&mut self, path: &str, kind: EntryKind, at: usize) {
         let path = RelPath::parse(path).expect("a legal path");
         let entry = Entry { path, kind };
-        self.items.push(Item { entry, at, trouble: None, refused: None, too_late: None });
+        self.items.push(Item { entry, at, trouble: None, late_trouble: None, refused: None, too_late: None });
     }
 
     /// Lets about one in `times` entries come to grief at the sender.
@@ -235,29 +289,68 @@ impl Tree {
         (items, more as u32)
     }
 
-    /// What both sides say in the end when only the entries' own fates meddle.
+    /// What both sides say in the end, into an empty folder, when only the entries' own fates meddle.
     pub fn expected(&self) -> Summary {
+        self.expected_on(&Disk::default(), Policy::Refuse)
+    }
+
+    /// The same, given what is on the receiver's disk. `bytes` are those that travel, `spared` those of files
+    /// it keeps that need not.
+    pub fn expected_on(&self, disk: &Disk, policy: Policy) -> Summary {
         let mut summary = Summary { unsent: self.skipped, ..Summary::default() };
-        for Item { entry, trouble, refused, too_late, .. } in &self.items {
-            if refused.is_none() {
-                let whole = entry.kind.size();
-                summary.bytes += trouble.map_or(whole, |it| u64::from(it.chunk) * CHUNK);
-            }
-            let counter = match (refused.or(*too_late), trouble, &entry.kind) {
-                (_, Some(trouble), _) if refused.is_none() => match trouble.fault {
-                    SourceFault::Gone | SourceFault::Changed => &mut summary.source_changed,
-                    SourceFault::Denied | SourceFault::Io => &mut summary.source_failed,
-                },
-                (Some(Outcome::Exists), ..) => &mut summary.exists,
-                (Some(Outcome::Skipped), ..) => &mut summary.skipped,
-                (Some(_), ..) => &mut summary.refused,
-                (None, _, EntryKind::File { .. }) => &mut summary.files,
-                (None, _, EntryKind::Folder { .. }) => &mut summary.folders,
-                (None, _, EntryKind::Link { .. }) => &mut summary.links,
+        for item in &self.items {
+            let (outcome, bytes, spared) = item.expected(disk, policy);
+            summary.bytes += bytes;
+            summary.spared += spared;
+            let counter = match (outcome, &item.entry.kind) {
+                (Outcome::SourceFailed(SourceFault::Gone | SourceFault::Changed), _) => {
+                    &mut summary.source_changed
+                }
+                (Outcome::SourceFailed(_), _) => &mut summary.source_failed,
+                (Outcome::Exists, _) => &mut summary.exists,
+                (Outcome::Skipped, _) => &mut summary.skipped,
+                (Outcome::Refused, _) => &mut summary.refused,
+                (Outcome::Kept { .. }, EntryKind::File { .. }) => &mut summary.files,
+                (Outcome::Kept { .. }, EntryKind::Folder { .. }) => &mut summary.folders,
+                (Outcome::Kept { .. }, EntryKind::Link { .. }) => &mut summary.links,
             };
             *counter += 1;
         }
         summary
+    }
+
+    /// The same things for a later session: some are gone, some have changed, files come in another order.
+    pub fn later(&self, rng: &mut Rng) -> Self {
+        let whole = |it: &&Item| it.entry.kind.is_file();
+        let mut files: Vec<Item> = self.items.iter().filter(whole).cloned().collect();
+        let rest = self.items.iter().filter(|it| !whole(it)).cloned();
+        if rng.once_in(3) {
+            files.retain(|_| !rng.once_in(4));
+            (1..files.len()).rev().for_each(|it| files.swap(it, rng.place(it + 1)));
+        }
+        let mut later = Self { items: files.into_iter().chain(rest).collect(), skipped: self.skipped };
+        for item in &mut later.items {
+            (item.trouble, item.late_trouble, item.refused, item.too_late) = (None, None, None, None);
+            if let EntryKind::File { size, mtime, .. } = &mut item.entry.kind
+                && rng.once_in(12)
+            {
+                item.at = rng.place(pool().len() - *size as usize + 1);
+                if rng.once_in(2) {
+                    *mtime = Mtime::new(mtime.seconds() + 1, 5).expect("a legal time");
+                }
+            }
+        }
+        later
+    }
+
+    /// Lets about one in `times` files come to grief at the sender when it is read again.
+    pub fn trouble_second_round(&mut self, times: u64, rng: &mut Rng) {
+        for item in self.items.iter_mut().filter(|it| it.entry.kind.size() > 0) {
+            if rng.once_in(times) {
+                let chunk = rng.below(chunk_count(item.entry.kind.size())) as u32;
+                item.late_trouble = Some((chunk, rng.one_of(&[SourceFault::Changed, SourceFault::Io])));
+            }
+        }
     }
 
     /// The number of each path.
