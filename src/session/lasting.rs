@@ -39,6 +39,9 @@ const SAY_SOMETHING_AFTER: Duration = Duration::from_secs(5);
 /// that takes longer for one block of 128 KiB is slower than 4 KiB/s.
 pub const STUCK_AFTER: Duration = Duration::from_secs(30);
 
+/// A tick that comes so much too late says that this process was stopped.
+const SLEPT: Duration = Duration::from_secs(2);
+
 /// How long a session may be without a link.
 pub const RECONNECT_FOR: Duration = GIVE_UP_AFTER;
 
@@ -199,6 +202,10 @@ impl<M: Machine> Lasting<M> {
     }
 
     fn handle_tick(&mut self, now: Instant) {
+        // Whoever slept cannot blame the link: what came meanwhile is yet to be taken.
+        if now >= self.heard_at + self.stuck_after + SLEPT {
+            self.heard_at = now;
+        }
         match self.line {
             Line::Down(since) if now >= since + self.patience => {
                 return self.machine.handle(now, Input::LinkLost);

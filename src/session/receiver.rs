@@ -35,8 +35,9 @@ pub const MAX_LOOSE_HASHES: usize = 8192;
 /// Time after which the sender is told of what came in since.
 const ACK_AFTER: Duration = Duration::from_millis(200);
 
-/// How long the receiver stays for the sender's farewell once all is done.
-const LINGER: Duration = Duration::from_secs(5);
+/// How long the receiver stays for the sender's farewell once all is done: it comes at once, or the link is
+/// about to be missed.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// The same when the link is gone: the sender has not heard that all is done, and may come back.
 const LINGER_ALONE: Duration = Duration::from_secs(60);
