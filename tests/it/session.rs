@@ -31,7 +31,7 @@ use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree};
 
 /// Seeds of each test here, unless the environment says otherwise.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 300;
 
 /// Runs a pair and checks how it ended.
 fn check(tree: &Tree, conditions: Conditions, rng: Rng) -> Ended {
@@ -88,9 +88,14 @@ fn wish(name: &str) -> Option<u64> {
 /// Runs all seeds, or the one that is wished for; says which one failed. Returns how many ended well on
 /// both sides, and how many did not.
 fn each_seed(test: &str, run: impl Fn(&mut Rng) -> Ended) -> (u64, u64) {
+    each_seed_of(SEEDS, test, run)
+}
+
+/// The same, with so many seeds unless the environment says otherwise.
+fn each_seed_of(usual: u64, test: &str, run: impl Fn(&mut Rng) -> Ended) -> (u64, u64) {
     let seeds = match wish("P2PCP_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..wish("P2PCP_SEEDS").unwrap_or(SEEDS),
+        None => 0..wish("P2PCP_SEEDS").unwrap_or(usual),
     };
     let (mut well, mut badly) = (0, 0);
     for seed in seeds {

@@ -223,7 +223,8 @@ impl Conditions {
     /// soon, and all together, as one may follow on the other unseen, are shorter than it lingers.
     pub fn are_mild(&self) -> bool {
         let cuts = || self.cuts.iter().flatten();
-        let soon = cuts().all(|it| it.first == Role::Receiver || it.gap < Duration::from_secs(2));
+        let slept = self.stop.is_some_and(|it| it.time > Duration::from_secs(20));
+        let soon = !slept && cuts().all(|it| it.first == Role::Receiver || it.gap < Duration::from_secs(2));
         let alone: Duration = cuts().map(|it| it.gap + it.back.unwrap_or(self.patience)).sum();
         soon && alone < Duration::from_secs(55)
     }
@@ -276,7 +277,8 @@ impl Conditions {
     /// Whether they explain that a session ended like this. `left`: the other side had left before.
     pub fn explain(&self, failure: &Failure, left: bool) -> bool {
         match failure {
-            Failure::LinkLost => self.gone_too_long() || self.kill.is_some() || left,
+            // Silence is noticed sooner as a link that brings nothing, and as long as that is borne.
+            Failure::LinkLost => self.gone_too_long() || self.kill.is_some() || left || self.too_quiet(),
             Failure::Silence => self.too_quiet(),
             Failure::Violation(_) => !self.are_honest(),
             Failure::Integrity(_) => self.harmed != Harmed::None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use p2pcp::session::receiver::{Otherwise, Plan};
 use p2pcp::wire::path::RelPath;
-use p2pcp::wire::peer::{Entry, EntryKind, Mtime, Outcome};
+use p2pcp::wire::peer::{Entry, EntryKind, Hash, Mtime, Outcome};
 use p2pcp::wire::{CHUNK_BYTES, chunk_count, chunk_length};
 
 use crate::session::rng::Rng;
@@ -12,6 +12,8 @@ use crate::session::tree::Item;
 
 /// A chunk in the stage.
 pub struct StagedChunk {
+    /// As it was written.
+    pub hash: Hash,
     /// None if it cannot be read.
     pub bytes: Vec<u8>,
     /// A checkpoint has made it durable.

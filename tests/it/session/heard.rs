@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use p2pcp::crypto::Key;
-use p2pcp::session::lasting::Lasting;
+use p2pcp::session::lasting::{Lasting, STUCK_AFTER};
 use p2pcp::session::receiver::Receiver;
 use p2pcp::session::sender::{Config, Done, Sender};
 use p2pcp::session::{Failure, Input, Loss, Machine, Output, Summary, Violation};
@@ -26,6 +26,8 @@ struct Victim<'t> {
     wake: Instant,
     /// What went out over the link that is up.
     said: Vec<(Channel, Bytes)>,
+    /// How often it gave a link up.
+    relinked: usize,
     result: Option<Result<Summary, Failure>>,
 }
 
@@ -34,9 +36,9 @@ impl<'t> Victim<'t> {
         let now = Instant::now();
         let (items, more) = tree.offer_items();
         let config = Config { items, more, totals: tree.totals(), complete_key: Key::new(KEY) };
-        let sender = Lasting::new(Sender::new(config, now), PATIENCE);
+        let sender = Lasting::new(Sender::new(config, now), PATIENCE, now);
         let source = Source::new(tree);
-        let mut victim = Self { sender, source, now, wake: now, said: Vec::new(), result: None };
+        let mut victim = Self { sender, source, now, wake: now, said: Vec::new(), relinked: 0, result: None };
         victim.settle_down();
         victim
     }
@@ -59,6 +61,7 @@ impl<'t> Victim<'t> {
                 Output::Ask(_) => panic!("a sender asks nobody"),
                 Output::Emit(_) => (),
                 Output::WakeAt(at) => self.wake = at,
+                Output::Relink => self.relinked += 1,
                 Output::Done(result) => self.result = Some(result),
             }
         }
@@ -225,6 +228,28 @@ fn a_receiver_that_never_confirms_is_left() {
     assert_eq!(victim.said.last(), Some(&(Channel::Control, Bytes::from(told))));
 }
 
+/// A link that brings nothing is given up, each next one later; until then the other side is told now and
+/// then that this one lives.
+#[test]
+fn a_link_that_brings_nothing_is_given_up() {
+    let tree = tree();
+    let (mut victim, control) = begun(&tree);
+    for round in 0..4 {
+        let start = victim.now;
+        victim.said.clear();
+        while victim.relinked == round {
+            victim.now = victim.wake;
+            victim.give(Input::Tick);
+        }
+        assert_eq!(victim.now - start, STUCK_AFTER * (1 << round), "round {round}");
+        let words = victim.said.iter().filter(|(_, frame)| peer::is_heard(frame)).count();
+        assert!(words >= 5, "it says {words} words in round {round}");
+        victim.give(Input::LinkUp);
+        victim.heard(control, 3);
+    }
+    assert_eq!(victim.result, None);
+}
+
 #[test]
 fn a_session_without_a_link_ends_when_its_patience_does() {
     let tree = tree();
@@ -245,7 +270,7 @@ fn a_session_without_a_link_ends_when_its_patience_does() {
 fn a_receiver_does_not_believe_what_it_has_not_said_either() {
     let now = Instant::now();
     for (control, bulk, possible) in [(0, 0, true), (1, 0, false), (0, 1, false)] {
-        let mut receiver = Lasting::new(Receiver::new(Key::new(KEY), now), PATIENCE);
+        let mut receiver = Lasting::new(Receiver::new(Key::new(KEY), now), PATIENCE, now);
         let heard = peer::encode(&PeerMessage::Heard { control, bulk });
         receiver.handle(now, Input::Frame(Channel::Control, heard.into()));
         let ended = std::iter::from_fn(|| receiver.poll()).find_map(|it| match it {

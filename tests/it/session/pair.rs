@@ -109,8 +109,8 @@ impl<'t> Pair<'t> {
             now: Duration::ZERO,
             step: 0,
             frames: 0,
-            sender: Side::new(Lasting::new(sender, conditions.patience)),
-            receiver: Side::new(Lasting::new(receiver, conditions.patience)),
+            sender: Side::new(Lasting::new(sender, conditions.patience, base)),
+            receiver: Side::new(Lasting::new(receiver, conditions.patience, base)),
             source: Source::new(tree),
             sink,
             numbers: tree.numbers(),
@@ -331,7 +331,7 @@ impl<'t> Pair<'t> {
                     assert!(kept || !honest, "`{path}` is said to be kept and is not");
                 }
                 Output::Emit(_) => (),
-                Output::Relink => unreachable!("a bare machine has one link"),
+                Output::Relink => self.relink(Role::Sender),
                 Output::Ask(_) | Output::WakeAt(_) | Output::Done(_) => panic!("a sender asks nobody"),
             }
         }
@@ -361,7 +361,8 @@ impl<'t> Pair<'t> {
                     self.answer = answer.map(|(after, answer)| (self.now + after, answer));
                 }
                 Output::Emit(_) => (),
-                Output::Relink | Output::WakeAt(_) | Output::Done(_) => unreachable!("its side keeps them"),
+                Output::Relink => self.relink(Role::Receiver),
+                Output::WakeAt(_) | Output::Done(_) => unreachable!("its side keeps them"),
             }
         }
     }

@@ -6,7 +6,10 @@ use crate::session::disk::{Disk, Policy};
 use crate::session::pair::Ended;
 use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree};
-use crate::session::{check_on, each_seed};
+use crate::session::{check_on, each_seed_of};
+
+/// Each is several sessions.
+const SEEDS: u64 = 100;
 
 /// What the machines between the sessions do to the stage and to named files.
 #[derive(Clone, Copy)]
@@ -66,21 +69,24 @@ fn befall(tree: &mut Tree, rng: &mut Rng) {
 /// What has arrived once is not sent again: `check_on` counts the bytes.
 #[test]
 fn a_killed_transfer_goes_on_where_it_was() {
-    let (_, badly) =
-        each_seed("restarts::a_killed_transfer", |rng| live(Weather { damage: false, mishaps: false }, rng));
+    let (_, badly) = each_seed_of(SEEDS, "restarts::a_killed_transfer", |rng| {
+        live(Weather { damage: false, mishaps: false }, rng)
+    });
     assert_eq!(badly, 0);
 }
 
 #[test]
 fn nothing_on_a_disk_is_trusted() {
-    let (_, badly) =
-        each_seed("restarts::nothing_on_a_disk", |rng| live(Weather { damage: true, mishaps: false }, rng));
+    let (_, badly) = each_seed_of(SEEDS, "restarts::nothing_on_a_disk", |rng| {
+        live(Weather { damage: true, mishaps: false }, rng)
+    });
     assert_eq!(badly, 0);
 }
 
 #[test]
 fn whatever_befalls_killed_transfers_the_last_one_ends_well() {
-    let (_, badly) =
-        each_seed("restarts::whatever_befalls", |rng| live(Weather { damage: true, mishaps: true }, rng));
+    let (_, badly) = each_seed_of(SEEDS, "restarts::whatever_befalls", |rng| {
+        live(Weather { damage: true, mishaps: true }, rng)
+    });
     assert_eq!(badly, 0);
 }

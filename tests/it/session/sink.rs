@@ -202,7 +202,7 @@ impl<'t> Sink<'t> {
         let Some(under_way) = self.under_way.get(&chunk.entry) else { return };
         let Some(staged) = self.disk.stage.get_mut(&under_way.item.path) else { return };
         let Some(staged) = staged.chunks.get_mut(chunk.index as usize) else { return };
-        assert_eq!(chunk_hash(&staged.bytes), chunk.hash, "a checkpoint says what was written");
+        assert_eq!(staged.hash, chunk.hash, "a checkpoint says what was written");
         assert!(!staged.synced, "a chunk is journaled once");
         staged.synced = true;
     }
@@ -217,7 +217,7 @@ impl<'t> Sink<'t> {
         assert_eq!(bytes.len() as u64, chunk_length(size, index), "whole chunks are written");
         let staged = self.disk.stage.get_mut(path).expect("what is written was begun");
         let hash = chunk_hash(&bytes);
-        let chunk = StagedChunk { bytes, synced: false };
+        let chunk = StagedChunk { hash, bytes, synced: false };
         match staged.chunks.get_mut(index as usize) {
             Some(here) => {
                 assert!(index < under_way.here, "chunk {index} of {entry} is written twice");

@@ -16,6 +16,9 @@ use crate::session::side::Line;
 /// How much later a side may learn of a new link than the other.
 const LATER: Duration = Duration::from_millis(900);
 
+/// Time to another link after one was given up.
+const RELINK: Duration = Duration::from_secs(1);
+
 /// How much later a frame comes that is late.
 const LATE: Duration = Duration::from_secs(2);
 
@@ -132,6 +135,31 @@ impl Pair<'_> {
             self.sender.up_at = Some(at + self.rng.time(LATER));
             self.receiver.up_at = Some(at + self.rng.time(LATER));
         }
+    }
+
+    /// A side gives its link up; the other one hears of that, if it hears at all.
+    pub(super) fn relink(&mut self, who: Role) {
+        let at = self.now + self.conditions.link;
+        let other = match who {
+            Role::Sender => {
+                self.sender.go_down();
+                lose(&mut self.receiver.bulk, &mut self.rng);
+                lose(&mut self.receiver.control, &mut self.rng);
+                self.receiver.miss(at, true);
+                self.receiver.result.is_none()
+            }
+            Role::Receiver => {
+                self.receiver.go_down();
+                lose(&mut self.sender.control, &mut self.rng);
+                self.sender.miss(at, true);
+                self.sender.result.is_none()
+            }
+        };
+        if self.wire.whole && other {
+            self.wire.back = Some(RELINK);
+        }
+        self.wire.whole = false;
+        self.meet_again();
     }
 
     pub(super) fn go_up(&mut self, who: Role) {
