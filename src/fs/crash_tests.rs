@@ -48,6 +48,7 @@ fn small_tree() -> Transfer {
         Item::file("t/sub/b", 5000, 2),
         Item::file("t/sub/empty", 0, 3),
         Item::folder("t/sub"),
+        Item::folder("t/none"),
         Item::folder("t"),
         Item::link("t/link", "sub/b"),
     ];
@@ -63,7 +64,7 @@ fn many_files() -> Transfer {
 /// More long files under way than are synced one by one.
 fn many_long_files() -> Transfer {
     let file = |number: usize| Item::file(&format!("{number}"), CHUNK + 10 + number, number as u64);
-    Transfer { batch: 9, checkpoint: 9, ..Transfer::new((0..9).map(file).collect()) }
+    Transfer { batch: 9, checkpoint: 18, ..Transfer::new((0..9).map(file).collect()) }
 }
 
 /// Names that are taken by files, and are to be replaced.
@@ -100,7 +101,7 @@ fn a_crash_leaves_a_small_tree_whole_or_absent() {
 #[test]
 fn a_crash_leaves_many_files_whole_or_absent() {
     let transfer = many_files();
-    crash_everywhere("many files", &transfer, 40, Some(1000));
+    crash_everywhere("many files", &transfer, 24, Some(1000));
 }
 
 #[test]

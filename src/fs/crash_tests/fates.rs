@@ -21,7 +21,7 @@ impl Random {
     }
 }
 
-/// The disks that a crash at `moment` leaves: about `most` where there are more.
+/// The disks that a crash at `moment` leaves: about `most` where there are more; the worst for 1.
 pub(crate) fn crashes(moment: &Moment, most: usize, random: &mut Random) -> Vec<Image> {
     let count = moment.pending.len();
     let uniform = |kept: bool| vec![if kept { Fate::Kept } else { Fate::Lost }; count];
@@ -31,6 +31,8 @@ pub(crate) fn crashes(moment: &Moment, most: usize, random: &mut Random) -> Vec<
             let fate = |at| if mask >> at & 1 == 1 { Fate::Kept } else { Fate::Lost };
             choices.push((0..count).map(fate).collect());
         }
+    } else if most == 1 {
+        choices.push(uniform(false));
     } else {
         choices.extend([uniform(false), uniform(true)]);
         let mut singles = Vec::new();
