@@ -153,6 +153,9 @@ impl Transfer<'_> {
         } else if !rng.once_in(10) {
             sender.signal_if_there(Signal::INT);
             receiver.signal_if_there(Signal::INT);
+        } else if sender.lines("connected") == 0 {
+            // Whom nobody has reached waits for whoever else has the code.
+            sender.signal_if_there(Signal::INT);
         }
         let (sender, receiver) = (sender.end(), receiver.end());
         let remains = self.look();
