@@ -88,12 +88,26 @@ serve() { # serve HOST ADDRESS: the signaling server
     within 10 grep -qs listening "$out/server.log" || die "the server does not listen"
 }
 
-data() { # data MEGABYTES: what is sent; small files lie before and after the large one
-    local i
+# What is sent. Small files lie before and after the large one. Of what is to be hit in the middle, the first half is
+# files of 128 KiB: they reach the disk one by one, so the first byte after a fault is seen soon.
+data() { # data MEBIBYTES
+    local i large=$1
     mkdir -p "$out/tree/a" "$out/tree/z" "$out/empty" "$got"
     for i in 1 2 3 4 5; do head -c $((i * 777)) /dev/urandom >"$out/tree/a/$i" && cp "$out/tree/a/$i" "$out/tree/z/$i"; done
-    head -c $(($1 << 20)) /dev/urandom >"$out/tree/large"
+    if [ "$1" = 24 ]; then
+        large=12
+        head -c 12M /dev/urandom | (cd "$out/tree/a" && split -b 128K)
+    fi
+    head -c "${large}M" /dev/urandom >"$out/tree/large"
     size=$(($1 << 20))
+}
+
+# told PREFIX FILE PID: copies what a process says into one timeline of both.
+told() {
+    tail -n +1 -f --pid="$3" "$2" | while IFS= read -r line; do
+        printf '%7d ms  %s: %s\n' $(($(now_ms) - epoch)) "$1" "$line"
+    done >>"$out/timeline.log" &
+    pids+=("$!")
 }
 
 # transfer [FLAG...]: starts both sides; the flags are for both.
@@ -102,15 +116,19 @@ transfer() {
     [ "$server_ip" != none ] || meet=(--local --stun none)
     shift
     send_log=$out/send-$which.log recv_log=$out/recv-$which.log send_code='' recv_code=''
-    (cd "$out/empty" && on "$from" "$program" send "${meet[@]}" "$@" --verbose ../tree) 2>"$send_log" &
+    : >"$send_log"
+    : >"$recv_log"
+    (cd "$out/empty" && on "$from" "$program" send "${meet[@]}" "$@" --verbose ../tree) 2>>"$send_log" &
     send_pid=$!
     pids+=("$send_pid")
+    told send "$send_log" "$send_pid"
     # Under heavy loss connecting may fail; `send` then shows another code, as a person would see it.
     for codes in 1 2 3; do
         within 60 code_number "$codes" || die "no code"
         (cd "$out/empty" && on "$to" "$program" recv "${meet[@]}" "$@" --verbose --yes -o "$got" "$code") 2>>"$recv_log" &
         recv_pid=$!
         pids+=("$recv_pid")
+        [ "$codes" != 1 ] || told recv "$recv_log" "$send_pid"
         within 90 connected_or_over || die "neither connected nor over"
         began=$(now_ms)
         ! grep -qs '^connected' "$recv_log" || return 0
@@ -178,12 +196,16 @@ lasts() {
 returned() {
     local base=$have since
     since=$(now_ms)
+    printf '%7d ms  the network is back, %s bytes on disk\n' $((since - epoch)) "$have" >>"$out/timeline.log"
     sample
     grew=$((send_peak + recv_peak - calm_peak))
     while :; do
         arrived
         back=$(($(now_ms) - since))
-        [ "$have" -le "$base" ] || return 0
+        if [ "$have" -gt "$base" ]; then
+            printf '%7d ms  %s bytes on disk\n' $(($(now_ms) - epoch)) "$have" >>"$out/timeline.log"
+            return 0
+        fi
         alive "$send_pid" || alive "$recv_pid" || { back=''; return 0; }
         [ "$back" -lt $((hang_after * 1000)) ] || { outcome=hang note="no byte for $hang_after s after the network's return, at $have bytes"; report; exit 0; }
         sample
@@ -197,12 +219,15 @@ before_return() { arrived; }
 # Both sides over, or no byte for hang_after seconds. Bytes that the receiver has and did not write yet
 # (up to a chunk) are in its own count: under heavy loss one chunk takes minutes.
 ended() {
-    local since last='' told
+    local since last='' said
     since=$(now_ms)
     while alive "$send_pid" || alive "$recv_pid"; do
         arrived
-        told=$(grep -E '^[0-9]+% ' "$recv_log" | tail -n 1 | cut -d, -f1) || true
-        [ "$have $told" = "$last" ] || { last="$have $told" since=$(now_ms); }
+        said=$(grep -E '^[0-9]+% ' "$recv_log" | tail -n 1 | cut -d, -f1) || true
+        if [ "$have $said" != "$last" ]; then
+            last="$have $said" since=$(now_ms)
+            printf '%7d ms  %s bytes on disk\n' $((since - epoch)) "$have" >>"$out/timeline.log"
+        fi
         if [ $(($(now_ms) - since)) -gt $((hang_after * 1000)) ]; then
             outcome=hang note="at $have of $size bytes"
             report
@@ -287,7 +312,7 @@ mend() { before_return; netlab set --loss 0 >/dev/null 2>&1; }
 
 # ------------------------------------------------------------------ scenarios
 
-lossy() { # lossy PERCENT MEGABYTES: the library's SCTP is slow under loss, so little is sent
+lossy() { # lossy PERCENT MEBIBYTES: the library's SCTP is slow under loss, so little is sent
     data "$2"
     two_hosts --delay 10 --loss "$1"
     transfer first
@@ -546,6 +571,7 @@ one_run() { # in a subshell of its own, so that whatever happens is cleaned up
     got=$out/got outcome='' back='' send_peak=0 recv_peak=0 grew='' note='' want=ok calm_peak=0
     case $name in give-up | peer-gone) want=resumable ;; esac
     mkdir -p "$out"
+    epoch=$(now_ms)
     from=a to=b
     [ $((run % 2)) = 1 ] || { from=b to=a; }
     trap clean_run EXIT
