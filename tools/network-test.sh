@@ -4,8 +4,8 @@
 #
 #   tools/network-test.sh [short|long|SCENARIO...] [--program FILE] [--runs N] [--keep DIR]
 #
-#   short       one run each of what fits into about 3 minutes (the default; CI runs this)
-#   long        every scenario, 3 runs each, about an hour
+#   short       one run each of what fits into about 4 minutes (the default; CI runs this)
+#   long        every scenario, 3 runs each, about an hour and a half
 #   SCENARIO    these only; `list` names them
 #   --program   the binary under test (default target/release/p2pcp)
 #   --runs      runs of each scenario; every other run sends the other way
@@ -556,6 +556,7 @@ scenario_peer-gone() {
     local gone=$send_pid
     [ $((run % 2)) = 1 ] || gone=$recv_pid
     kill -KILL "$gone"
+    { wait "$gone" || true; } 2>/dev/null
     ended
     case $send_code/$recv_code in
         137/5 | 5/137) repeat ;;
