@@ -269,7 +269,10 @@ impl Earlier {
     pub fn sweep(self, root: &Folder, path: &Path) {
         for Found { name, state } in self.stages {
             // Opened anew: what was unfinished may be finished by now, also by another session.
-            let Ok(opened) = Opened::open(root, &name) else { continue };
+            let Ok(opened) = Opened::open(root, &name) else {
+                leftover::remove_if_hollow(root, &name).ok();
+                continue;
+            };
             let ours = match &state {
                 State::Adopted(_) => true,
                 State::Untouched { .. } | State::LeftAlone => opened.folder.lock(Waiting::No) == Lock::Taken,

@@ -164,6 +164,31 @@ fn holds_only_a_stage(folder: &Folder) -> os::Result<bool> {
     Ok(true)
 }
 
+/// Removes the stage of a run that was cut off before it had staged a byte, whatever its journal says:
+/// there is nothing in it to go on with.
+pub(crate) fn remove_if_hollow(root: &Folder, name: &str) -> os::Result<bool> {
+    let folder = root.open_folder(name)?;
+    let ours = os::stat(&folder)?.owner == os::user() && folder.lock(Waiting::No) == Lock::Taken;
+    let hollow = ours && holds_only_a_stage(&folder)? && holds_no_byte(&folder)?;
+    if hollow {
+        remove(root, name, &folder)?;
+    }
+    Ok(hollow)
+}
+
+fn holds_no_byte(folder: &Folder) -> os::Result<bool> {
+    let data = match folder.open_folder(DATA) {
+        Err(OsError { kind: Kind::Missing, .. }) => return Ok(true),
+        data => data?,
+    };
+    for name in data.names()? {
+        if data.inspect(name?)?.size > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Whether this is the name of a stage: the prefix and sixteen hexadecimal digits.
 pub(crate) fn is_stage(name: &OsStr) -> bool {
     name.to_str()

@@ -203,3 +203,17 @@ fn space_is_counted_before_anything_is_made() {
     assert_eq!(bytes_here(root.path(), &names), 2 * CHUNK as u64 + 8);
     assert_eq!(bytes_here(&root.path().join("nowhere"), &names), 0);
 }
+
+/// A run that was cut off before its first byte leaves nothing that anybody could miss.
+#[test]
+fn a_hollow_stage_goes_with_the_next_transfer_and_one_with_a_byte_stays() {
+    for (file, text, stays) in [("journal", "torn", false), ("data/probe", "", false), ("data/7", "x", true)]
+    {
+        let root = tempfile::tempdir().unwrap();
+        let stage = root.path().join(".p2pcp-0202020202020202");
+        fs::create_dir_all(stage.join("data")).unwrap();
+        fs::write(stage.join(file), text).unwrap();
+        resumed(root.path(), &entry("a", &content(1), 1), &content(1));
+        assert_eq!(stage.exists(), stays, "{file}");
+    }
+}

@@ -70,7 +70,7 @@ pub enum LaneEvent {
     Open,
     /// It has failed or was closed.
     Failed,
-    /// Nothing came through for 7 s.
+    /// Nothing came through for 4 s.
     Silent,
 }
 
