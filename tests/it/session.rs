@@ -31,7 +31,7 @@ use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree};
 
 /// Seeds of each test here, unless the environment says otherwise.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 
 /// Runs a pair and checks how it ended.
 fn check(tree: &Tree, conditions: Conditions, rng: Rng) -> Ended {

@@ -9,7 +9,7 @@ use crate::session::tree::{Shape, Tree};
 use crate::session::{check_on, each_seed_of};
 
 /// Each is several sessions.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 80;
 
 /// What the machines between the sessions do to the stage and to named files.
 #[derive(Clone, Copy)]
