@@ -14,7 +14,7 @@ use crate::support::rng::Rng;
 use crate::support::{Work, assert_same, until};
 
 /// Bytes of the file that changes: more than are under way while the receiver sleeps.
-const LARGE: u64 = 64 * MEBIBYTE;
+const LARGE: u64 = 40 * MEBIBYTE;
 
 /// What is done to a file.
 type Deed = fn(&Path);
