@@ -4,7 +4,7 @@
 #
 #   tools/network-test.sh [short|long|SCENARIO...] [--program FILE] [--runs N] [--keep DIR]
 #
-#   short       one run each of what fits into about 4 minutes (the default; CI runs this)
+#   short       one run each of what fits into 4 to 5 minutes (the default; CI runs this)
 #   long        every scenario, 3 runs each, about an hour and a half
 #   SCENARIO    these only; `list` names them
 #   --program   the binary under test (default target/release/p2pcp)
