@@ -56,7 +56,15 @@ clean_run() {
     netlab down --kill >/dev/null 2>&1 || true
     [ -z "$mounted" ] || umount "$mounted" || true
 }
-trap 'rm -rf "$work"' EXIT
+# The run under way cleans up first: it needs what is in the work folder.
+clean_all() {
+    trap '' INT TERM
+    [ -z "${running:-}" ] || { kill "$running" && wait "$running"; } 2>/dev/null || true
+    rm -rf "$work"
+}
+trap clean_all EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # ------------------------------------------------------------------ two processes and what they did
 
@@ -576,6 +584,7 @@ one_run() { # in a subshell of its own, so that whatever happens is cleaned up
     from=a to=b
     [ $((run % 2)) = 1 ] || { from=b to=a; }
     trap clean_run EXIT
+    trap 'exit 143' TERM
     "scenario_$name"
 }
 
@@ -604,8 +613,11 @@ for name in "${names[@]}"; do
     for ((run = 1; run <= ${runs:-1}; run++)); do
         before=$(wc -l <"$work/outcomes")
         set +e
-        (set -e; one_run)
+        (set -e; one_run) &
+        running=$!
+        wait "$running"
         code=$?
+        running=''
         set -e
         if [ "$(wc -l <"$work/outcomes")" = "$before" ]; then
             printf '%s\tfailed\t\t0\t0\t\tthe harness ended with %s\n' "$name" "$code" >>"$work/outcomes"
