@@ -172,9 +172,9 @@ impl Exchange {
                         // If the room is gone, `recv` says so, and what it means.
                         self.send_sealed(sealed, &SealedMessage::Candidate { candidate }).await.ok();
                     }
-                    LaneEvent::Candidate(_) | LaneEvent::Gathered => (),
+                    LaneEvent::Candidate(_) | LaneEvent::Gathered | LaneEvent::Silent => (),
                     LaneEvent::Open => return Ok(()),
-                    LaneEvent::Failed | LaneEvent::Silent => return Err(LaneError::NoPath.into()),
+                    LaneEvent::Failed => return Err(LaneError::NoPath.into()),
                 },
                 incoming = self.signaling.recv(), if room_open => match incoming {
                     Ok(Incoming::Relay(Relay::Bye { path: PathKind::Failed })) => {

@@ -70,7 +70,7 @@ pub enum LaneEvent {
     Open,
     /// It has failed or was closed.
     Failed,
-    /// Nothing came through for 4 s.
+    /// Nothing comes through any more; while it is being set up that may pass.
     Silent,
 }
 
@@ -116,8 +116,8 @@ impl PeerConnectionEventHandler for Handler {
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
         let event = match state {
-            RTCPeerConnectionState::Failed => LaneEvent::Silent,
-            RTCPeerConnectionState::Closed => LaneEvent::Failed,
+            RTCPeerConnectionState::Disconnected => LaneEvent::Silent,
+            RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed => LaneEvent::Failed,
             _ => return,
         };
         // If the queue is full the lane fails by its owner's deadline instead.
