@@ -23,7 +23,7 @@ use bytes::Bytes;
 
 use crate::session::{GIVE_UP_AFTER, Input, Loss, Machine, Output, Violation};
 use crate::wire::peer::{self, PeerMessage};
-use crate::wire::{Channel, DEFAULT_WINDOW_BYTES};
+use crate::wire::{Channel, DEFAULT_WINDOW_BYTES, block};
 
 /// Most bytes of frames that are kept: the window twice, as its acknowledgements and the confirmations
 /// of frames run apart, and the manifest that may be outstanding.
@@ -35,9 +35,13 @@ const CONFIRM_EVERY: u64 = 16;
 /// Whoever has said nothing for so long says `Heard`.
 const SAY_SOMETHING_AFTER: Duration = Duration::from_secs(5);
 
-/// A link that brings nothing for so long is given up, the next one after twice that, and so on: a line
-/// that takes longer for one block of 128 KiB is slower than 4 KiB/s.
+/// A link that brings nothing for so long is given up: a line that takes longer for one block of 128 KiB is
+/// slower than 4 KiB/s.
 pub const STUCK_AFTER: Duration = Duration::from_secs(30);
+
+/// The same once that has happened: from then on blocks are small. Where many packets are lost, SCTP doubles
+/// its wait for each up to a minute (RFC 9260 §6.3.3), and a new link begins with a second again.
+pub const STUCK_AGAIN_AFTER: Duration = Duration::from_secs(12);
 
 /// A tick that comes so much too late says that this process was stopped.
 const SLEPT: Duration = Duration::from_secs(2);
@@ -68,6 +72,12 @@ impl Kept {
     fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push_back(frame);
+    }
+
+    /// Makes small blocks of those that the peer has not taken, which therefore have no number yet.
+    fn split(&mut self) {
+        self.frames = self.frames.drain(..).flat_map(block::split).collect();
+        self.bytes = self.frames.iter().map(Bytes::len).sum();
     }
 
     /// The peer has all frames before number `heard`; whether that can be.
@@ -134,16 +144,10 @@ impl<M: Machine> Lasting<M> {
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.machine.poll() {
             match output {
-                Output::Send(channel, frame) => {
-                    match channel {
-                        Channel::Control => self.control.push(frame.clone()),
-                        Channel::Bulk => self.bulk.push(frame.clone()),
-                    }
-                    if self.line == Line::Up {
-                        self.said_at = now;
-                        self.out.push_back(Output::Send(channel, frame));
-                    }
+                Output::Send(Channel::Bulk, frame) if self.small_blocks() => {
+                    block::split(frame).into_iter().for_each(|it| self.say(now, Channel::Bulk, it));
                 }
+                Output::Send(channel, frame) => self.say(now, channel, frame),
                 Output::WakeAt(at) => self.wake = Some(at),
                 Output::Done(result) => {
                     self.ended = true;
@@ -161,6 +165,21 @@ impl<M: Machine> Lasting<M> {
             Line::Greeting => self.heard_at + self.stuck_after,
         };
         self.out.push_back(Output::WakeAt(self.wake.map_or(own, |wake| wake.min(own))));
+    }
+
+    fn say(&mut self, now: Instant, channel: Channel, frame: Bytes) {
+        match channel {
+            Channel::Control => self.control.push(frame.clone()),
+            Channel::Bulk => self.bulk.push(frame.clone()),
+        }
+        if self.line == Line::Up {
+            self.said_at = now;
+            self.out.push_back(Output::Send(channel, frame));
+        }
+    }
+
+    fn small_blocks(&self) -> bool {
+        self.stuck_after == STUCK_AGAIN_AFTER
     }
 
     fn handle_frame(&mut self, now: Instant, channel: Channel, frame: Bytes) -> Result<(), Violation> {
@@ -186,6 +205,9 @@ impl<M: Machine> Lasting<M> {
         }
         if self.line == Line::Greeting {
             self.line = Line::Up;
+            if self.small_blocks() {
+                self.bulk.split();
+            }
             for (channel, kept) in [(Channel::Control, &self.control), (Channel::Bulk, &self.bulk)] {
                 self.out.extend(kept.frames.iter().map(|frame| Output::Send(channel, frame.clone())));
             }
@@ -211,7 +233,7 @@ impl<M: Machine> Lasting<M> {
                 return self.machine.handle(now, Input::LinkLost);
             }
             Line::Up | Line::Greeting if now >= self.heard_at + self.stuck_after => {
-                self.stuck_after *= 2;
+                self.stuck_after = STUCK_AGAIN_AFTER;
                 self.out.push_back(Output::Relink);
                 self.lose(now, Loss::Stuck);
             }
