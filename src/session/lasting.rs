@@ -23,7 +23,7 @@ use bytes::Bytes;
 
 use crate::session::{GIVE_UP_AFTER, Input, Loss, Machine, Output, Violation};
 use crate::wire::peer::{self, PeerMessage};
-use crate::wire::{Channel, DEFAULT_WINDOW_BYTES, block};
+use crate::wire::{Channel, DEFAULT_WINDOW_BYTES};
 
 /// Most bytes of frames that are kept: the window twice, as its acknowledgements and the confirmations
 /// of frames run apart, and the manifest that may be outstanding.
@@ -38,10 +38,6 @@ const SAY_SOMETHING_AFTER: Duration = Duration::from_secs(5);
 /// A link that brings nothing for so long is given up: a line that takes longer for one block of 128 KiB is
 /// slower than 4 KiB/s.
 pub const STUCK_AFTER: Duration = Duration::from_secs(30);
-
-/// The same once that has happened: from then on blocks are small. Where many packets are lost, SCTP doubles
-/// its wait for each up to a minute (RFC 9260 §6.3.3), and a new link begins with a second again.
-pub const STUCK_AGAIN_AFTER: Duration = Duration::from_secs(12);
 
 /// A tick that comes so much too late says that this process was stopped.
 const SLEPT: Duration = Duration::from_secs(2);
@@ -72,12 +68,6 @@ impl Kept {
     fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push_back(frame);
-    }
-
-    /// Makes small blocks of those that the peer has not taken, which therefore have no number yet.
-    fn split(&mut self) {
-        self.frames = self.frames.drain(..).flat_map(block::split).collect();
-        self.bytes = self.frames.iter().map(Bytes::len).sum();
     }
 
     /// The peer has all frames before number `heard`; whether that can be.
@@ -114,7 +104,6 @@ pub struct Lasting<M: Machine> {
     wake: Option<Instant>,
     said_at: Instant,
     heard_at: Instant,
-    stuck_after: Duration,
     ended: bool,
 }
 
@@ -133,7 +122,6 @@ impl<M: Machine> Lasting<M> {
             wake: None,
             said_at: now,
             heard_at: now,
-            stuck_after: STUCK_AFTER,
             ended: false,
         };
         lasting.drain(now);
@@ -144,10 +132,16 @@ impl<M: Machine> Lasting<M> {
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.machine.poll() {
             match output {
-                Output::Send(Channel::Bulk, frame) if self.small_blocks() => {
-                    block::split(frame).into_iter().for_each(|it| self.say(now, Channel::Bulk, it));
+                Output::Send(channel, frame) => {
+                    match channel {
+                        Channel::Control => self.control.push(frame.clone()),
+                        Channel::Bulk => self.bulk.push(frame.clone()),
+                    }
+                    if self.line == Line::Up {
+                        self.said_at = now;
+                        self.out.push_back(Output::Send(channel, frame));
+                    }
                 }
-                Output::Send(channel, frame) => self.say(now, channel, frame),
                 Output::WakeAt(at) => self.wake = Some(at),
                 Output::Done(result) => {
                     self.ended = true;
@@ -161,25 +155,10 @@ impl<M: Machine> Lasting<M> {
         }
         let own = match self.line {
             Line::Down(since) => since + self.patience,
-            Line::Up => (self.said_at + SAY_SOMETHING_AFTER).min(self.heard_at + self.stuck_after),
-            Line::Greeting => self.heard_at + self.stuck_after,
+            Line::Up => (self.said_at + SAY_SOMETHING_AFTER).min(self.heard_at + STUCK_AFTER),
+            Line::Greeting => self.heard_at + STUCK_AFTER,
         };
         self.out.push_back(Output::WakeAt(self.wake.map_or(own, |wake| wake.min(own))));
-    }
-
-    fn say(&mut self, now: Instant, channel: Channel, frame: Bytes) {
-        match channel {
-            Channel::Control => self.control.push(frame.clone()),
-            Channel::Bulk => self.bulk.push(frame.clone()),
-        }
-        if self.line == Line::Up {
-            self.said_at = now;
-            self.out.push_back(Output::Send(channel, frame));
-        }
-    }
-
-    fn small_blocks(&self) -> bool {
-        self.stuck_after == STUCK_AGAIN_AFTER
     }
 
     fn handle_frame(&mut self, now: Instant, channel: Channel, frame: Bytes) -> Result<(), Violation> {
@@ -205,9 +184,6 @@ impl<M: Machine> Lasting<M> {
         }
         if self.line == Line::Greeting {
             self.line = Line::Up;
-            if self.small_blocks() {
-                self.bulk.split();
-            }
             for (channel, kept) in [(Channel::Control, &self.control), (Channel::Bulk, &self.bulk)] {
                 self.out.extend(kept.frames.iter().map(|frame| Output::Send(channel, frame.clone())));
             }
@@ -225,15 +201,14 @@ impl<M: Machine> Lasting<M> {
 
     fn handle_tick(&mut self, now: Instant) {
         // Whoever slept cannot blame the link: what came meanwhile is yet to be taken.
-        if now >= self.heard_at + self.stuck_after + SLEPT {
+        if now >= self.heard_at + STUCK_AFTER + SLEPT {
             self.heard_at = now;
         }
         match self.line {
             Line::Down(since) if now >= since + self.patience => {
                 return self.machine.handle(now, Input::LinkLost);
             }
-            Line::Up | Line::Greeting if now >= self.heard_at + self.stuck_after => {
-                self.stuck_after = STUCK_AGAIN_AFTER;
+            Line::Up | Line::Greeting if now >= self.heard_at + STUCK_AFTER => {
                 self.out.push_back(Output::Relink);
                 self.lose(now, Loss::Stuck);
             }

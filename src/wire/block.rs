@@ -72,19 +72,6 @@ pub fn begin(header: Header) -> BytesMut {
     frame
 }
 
-/// A frame as several with the smallest payloads that a block may have.
-pub fn split(frame: Bytes) -> Vec<Bytes> {
-    let Ok((header, payload)) = parse(frame.clone()) else { return vec![frame] };
-    let offsets = (header.offset..).step_by(MIN_PAYLOAD_BYTES);
-    let piece = |(offset, piece): (u64, &[u8])| {
-        let length = u32::try_from(piece.len()).unwrap_or(header.length);
-        let mut frame = begin(Header { entry: header.entry, length, offset });
-        frame.extend_from_slice(piece);
-        frame.freeze()
-    };
-    offsets.zip(payload.chunks(MIN_PAYLOAD_BYTES)).map(piece).collect()
-}
-
 /// Parses a frame into its header and payload, without copying.
 ///
 /// # Errors
@@ -133,23 +120,6 @@ mod tests {
     fn the_layout_is_little_endian_as_documented() {
         let sent = frame(0x0403_0201, 1, 0x0807_0605_0403_0201, 1);
         assert_eq!(sent[..], [1, 2, 3, 4, 1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 7]);
-    }
-
-    #[test]
-    fn pieces_of_a_block_make_it_up_and_are_legal() {
-        for size in [1, MIN_PAYLOAD_BYTES, MIN_PAYLOAD_BYTES + 1, PAYLOAD_BYTES] {
-            let payload: Vec<u8> = (0..size).map(|it| it as u8).collect();
-            let mut frame = begin(Header { entry: 7, length: size as u32, offset: 3 * PAYLOAD_BYTES as u64 });
-            frame.extend_from_slice(&payload);
-            let mut whole = Vec::new();
-            for piece in split(frame.freeze()) {
-                let (header, part) = parse(piece).unwrap();
-                assert_eq!((header.entry, header.offset), (7, (3 * PAYLOAD_BYTES + whole.len()) as u64));
-                assert!(part.len() == MIN_PAYLOAD_BYTES || whole.len() + part.len() == size);
-                whole.extend_from_slice(&part);
-            }
-            assert_eq!(whole, payload);
-        }
     }
 
     #[test]
