@@ -204,6 +204,21 @@ fn over_the_next_link_comes_what_was_not_heard() {
     }
 }
 
+/// Without being asked and without waiting, so that the other side need not keep more.
+#[test]
+fn every_sixteenth_frame_is_confirmed_at_once() {
+    let tree = tree();
+    let (mut victim, _) = begun(&tree);
+    victim.said.clear();
+    for heard in 3..=48 {
+        victim.hear(&PeerMessage::Ack { received: heard, written: heard });
+        let words = victim.said.iter().filter(|(_, frame)| peer::is_heard(frame)).count() as u64;
+        assert_eq!(words, heard / 16, "after {heard} frames");
+    }
+    let last = peer::encode(&PeerMessage::Heard { control: 48, bulk: 0 });
+    assert_eq!(victim.said.last(), Some(&(Channel::Control, Bytes::from(last))));
+}
+
 /// Whoever takes everything and never says so costs a bounded amount.
 #[test]
 fn a_receiver_that_never_confirms_is_left() {

@@ -376,3 +376,26 @@ fn proofs_ahead_of_the_checks_are_bounded() {
     let violation = Violation::TooMuch("hashes ahead of their bytes");
     assert_eq!(victim.result, Some(Err(Failure::Violation(violation))));
 }
+
+/// What is under check of a file that failed keeps no other file waiting.
+#[test]
+fn checks_of_what_failed_make_room_for_others() {
+    let mut victim = Victim::new();
+    for entry in 0..2 {
+        let plan = Plan::Here { chunks: 64, otherwise: Otherwise::Fetch };
+        victim.here.insert(entry, Here { plan, hashes: vec![None; 64] });
+    }
+    victim.begin(&[]);
+    victim.announce_idle(0, &[file("a", 64 * CHUNK), file("b", 64 * CHUNK)]);
+    let asked = |victim: &Victim, of: u32| {
+        victim.jobs.iter().filter(|it| matches!(it, Job::Check { entry, .. } if *entry == of)).count()
+    };
+    assert_eq!((asked(&victim, 0), asked(&victim, 1)), (64, 0));
+    victim.prove(failed(0));
+    assert_eq!(asked(&victim, 1), 64);
+    // Their answers come when nobody asks any more.
+    victim.idle = false;
+    victim.prove(Proof::Failed { entry: 1, fault: SourceFault::Io, sent: 0 });
+    victim.hear(&PeerMessage::End { entries: 2, skipped: 0 });
+    assert!(matches!(victim.said.last(), Some(PeerMessage::Complete { .. })), "{:?}", victim.result);
+}
