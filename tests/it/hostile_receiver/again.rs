@@ -5,6 +5,8 @@ use p2pcp::wire::CHUNK_BYTES;
 use p2pcp::wire::peer::{Outcome, PeerMessage, Proof, SourceFault, Want};
 
 use crate::hostile_receiver::{Victim, check_violations, tree};
+use crate::session::rng::Rng;
+use crate::session::tree::Tree;
 
 const BIG: u32 = 3;
 const FALSE: Violation = Violation::FalseClaim(BIG);
@@ -251,4 +253,20 @@ fn a_source_that_fails_when_it_is_read_again_says_how_far_it_came() {
     let failed = Proof::Failed { entry: BIG, fault: SourceFault::Changed, sent: CHUNK };
     assert_eq!(victim.said.last(), Some(&PeerMessage::Proofs(vec![failed])));
     assert_eq!(victim.result, None);
+}
+
+/// Bytes that are asked for again count in the window like all others.
+#[test]
+fn what_is_asked_for_again_waits_for_the_window() {
+    let mut tree = Tree::default();
+    tree.file("wide", 16 * CHUNK, &mut Rng::new(1));
+    let mut victim = Victim::new(&tree);
+    victim.accept();
+    victim.want(0, &[Want::From { chunk: 16 }]);
+    again(&mut victim, 0, &[0, 3]);
+    assert_eq!((victim.reads, victim.bulk_bytes), (16, 0));
+    for chunks in 1..=2 {
+        victim.ack(chunks * CHUNK, chunks * CHUNK);
+        assert_eq!(victim.bulk_bytes, chunks * CHUNK);
+    }
 }

@@ -215,8 +215,10 @@ impl Conditions {
     /// Whether a link is lost for good, or for longer than a side waits.
     fn gone_too_long(&self) -> bool {
         let spare = Duration::from_secs(20);
-        let mut cuts = self.cuts.iter().flatten();
-        cuts.any(|it| self.stop.is_some() || it.back.is_none_or(|back| it.gap + back + spare > self.patience))
+        let cuts = || self.cuts.iter().flatten();
+        // A side may see none of the links between several losses.
+        let alone: Duration = cuts().map(|it| it.gap + it.back.unwrap_or(self.patience)).sum();
+        cuts().next().is_some() && (self.stop.is_some() || alone + spare > self.patience)
     }
 
     /// Whether a receiver that has said its last word stays for the link to come back: it hears of each loss
