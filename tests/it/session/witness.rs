@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use p2pcp::session::{Input, Machine, Output};
-use p2pcp::wire::{Channel, block};
-
-use crate::session::disks::frame;
+use p2pcp::wire::Channel;
 
 /// A frame that the machine said or heard.
 pub enum Word {
@@ -53,14 +51,6 @@ impl<M: Machine> Machine for Witness<M> {
     }
 }
 
-/// What of a block is left after its first piece.
-fn without(block: Bytes, piece: Bytes) -> Option<Bytes> {
-    let ((whole, payload), (part, first)) = (block::parse(block).ok()?, block::parse(piece).ok()?);
-    let rest = payload.strip_prefix(&first[..])?;
-    let fits = (whole.entry, whole.offset) == (part.entry, part.offset) && !rest.is_empty();
-    fits.then(|| frame(whole.entry, whole.offset + first.len() as u64, rest).freeze())
-}
-
 /// What one side said and the other has not heard, by channel.
 #[derive(Default)]
 pub struct Unheard {
@@ -73,15 +63,10 @@ impl Unheard {
         self.line(channel).push_back(frame);
     }
 
-    /// Every frame is heard once and in order, blocks perhaps in pieces.
+    /// Every frame is heard once and in order.
     pub fn heard(&mut self, channel: Channel, frame: &Bytes) {
         let next = self.line(channel).pop_front();
-        if next.as_ref() == Some(frame) {
-            return;
-        }
-        let rest = next.filter(|_| channel == Channel::Bulk).and_then(|next| without(next, frame.clone()));
-        let rest = rest.unwrap_or_else(|| panic!("a frame is heard that does not come next on {channel:?}"));
-        self.bulk.push_front(rest);
+        assert!(next.as_ref() == Some(frame), "a frame is heard that does not come next on {channel:?}");
     }
 
     /// How many were never heard.
