@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Finish};
-use crate::fs::{self, Leftover, LeftoverState};
+use crate::fs::{self, Leftover, LeftoverState, Unusable};
+use crate::interrupt::Interrupts;
 use crate::ui::{self, Reporter};
 
 /// Runs the command.
@@ -15,21 +16,41 @@ pub async fn run(folder: PathBuf, assume_yes: bool, reporter: &Reporter) -> Resu
     for leftover in &found {
         tell(leftover, reporter, false);
     }
-    let removable: Vec<Leftover> = found.into_iter().filter(|it| it.state != LeftoverState::InUse).collect();
+    let removable: Vec<Leftover> = found.into_iter().filter(|it| is_removable(it.state)).collect();
     if removable.is_empty() {
         reporter.note("there is nothing to remove");
         return Ok(Finish::Done);
     }
-    if !assume_yes && !ask(reporter).await {
+    let mut interrupts = Interrupts::listen();
+    let agreed = async { assume_yes || ask(reporter).await };
+    let agreed = tokio::select! {
+        agreed = agreed => agreed,
+        interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, again: None }),
+    };
+    if !agreed {
         return Ok(Finish::Done);
     }
+    let mut failed = None;
     for leftover in removable {
-        match leftover.remove().map_err(Error::Clean)? {
-            true => reporter.note(&format!("removed {}", leftover.path.display())),
-            false => reporter.note(&format!("{} is in use now and stays", leftover.path.display())),
+        match leftover.remove() {
+            Ok(true) => reporter.note(&format!("removed {}", leftover.path.display())),
+            Ok(false) => reporter.note(&format!("{} is in use now and stays", leftover.path.display())),
+            Err(fault) => {
+                reporter.warning(&fault.to_string());
+                failed.get_or_insert(fault);
+            }
         }
     }
-    Ok(Finish::Done)
+    failed.map_or(Ok(Finish::Done), |fault| Err(Error::Clean(fault)))
+}
+
+/// What is in use, or somebody else's, is left alone.
+fn is_removable(state: LeftoverState) -> bool {
+    match state {
+        LeftoverState::InUse => false,
+        LeftoverState::Unusable(why) => !matches!(why, Unusable::NotYours | Unusable::Denied),
+        LeftoverState::Resumable => true,
+    }
 }
 
 /// Lists one leftover, with what it is good for.

@@ -102,7 +102,7 @@ async fn run_send(
         stun: stun(&args.meeting, environment),
         words: args.words,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
-        again: again::line(typed, &[], None),
+        again: again::line(typed, &[], &[]),
     };
     send::run(options, reporter, |_| ()).await
 }
@@ -115,12 +115,23 @@ async fn run_recv(
 ) -> Result<Finish, Error> {
     let typed = match args.code.is_empty() {
         false => args.code.join(" "),
-        true => ask_code(reporter).await.ok_or(Error::NoCode)?,
+        true => {
+            let mut interrupts = Interrupts::listen();
+            tokio::select! {
+                code = ask_code(reporter) => code.ok_or(Error::NoCode)?,
+                interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, again: None }),
+            }
+        }
     };
     let parsed = Code::parse(&typed)?;
     for mended in &parsed.mended {
         reporter.note(&format!("took `{}` for `{}`", mended.typed, mended.meant));
     }
+    // The server that came with a link is not in the next code.
+    let code_again = match (&parsed.server, &args.meeting.server) {
+        (Some(server), None) => vec!["--server", server, "CODE"],
+        _ => vec!["CODE"],
+    };
     let options = recv::Options {
         code: parsed.code,
         meeting: meeting(&args.meeting, parsed.server.as_deref(), environment, reporter)?,
@@ -139,7 +150,7 @@ async fn run_recv(
         assume_yes: args.yes,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
         force: args.force,
-        again: again::line(arguments, &args.code, Some("CODE")),
+        again: again::line(arguments, &args.code, &code_again),
     };
     recv::run(options, reporter).await
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::{Path as FsPath, PathBuf};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -33,8 +33,8 @@ use crate::wire::signaling::CloseCode;
 /// How long a sender without a server is looked for.
 pub const FIND_WITHIN: Duration = Duration::from_secs(6);
 
-/// How long one look for a sender that was lost takes: a path may be found late in it.
-const MEET_WITHIN: Duration = Duration::from_secs(20);
+/// How long a sender that was lost is looked for before its known address is tried again.
+const FIND_AGAIN_WITHIN: Duration = Duration::from_secs(3);
 
 /// Longest wait for one address to answer.
 const ADDRESS_WITHIN: Duration = Duration::from_secs(3);
@@ -99,7 +99,7 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
         no_room: Arc::default(),
     };
     let stop = interrupts.clone();
-    let reunion = Arc::new(bound.reunion);
+    let reunion = bound.reunion;
     let again = async || {
         let attempt = || meet_again(&options, &url, &reunion);
         Some(reconnect(reporter, attempt).await)
@@ -133,69 +133,76 @@ async fn join(url: &ServerUrl, code: &Code) -> Result<Joined, Error> {
 ///
 /// Whoever answers at an address is asked for the room; most will not know it, which costs nothing.
 async fn find(code: &Code, scope: Scope) -> Result<(ServerUrl, Joined), Error> {
-    let dial = |url: ServerUrl| {
-        let code = code.clone();
-        async move {
-            let signaling = Signaling::connect(&url, ADDRESS_WITHIN).await?;
-            Ok((url, Joined::join(signaling, code).await?))
-        }
-    };
-    search(None, code, scope, FIND_WITHIN, dial).await
-}
-
-/// One attempt to meet the sender again: where it was, and wherever it may be by now.
-async fn meet_again(
-    options: &Options,
-    url: &ServerUrl,
-    reunion: &Arc<Reunion>,
-) -> Result<(WebRtcLink, Path), Error> {
-    let meet = |url: ServerUrl| {
-        let (reunion, surroundings) = (reunion.clone(), surroundings(&options.meeting, &options.stun));
-        async move {
-            let signaling = Signaling::connect(&url, reunion::SERVER_WITHIN).await?;
-            reunion.meet(signaling, surroundings).await
-        }
-    };
-    match options.meeting {
-        Meeting::Here(scope) => search(Some(url), &options.code, scope, MEET_WITHIN, meet).await,
-        Meeting::Server(_) => meet(url.clone()).await.map_err(Error::Join),
-    }
-}
-
-/// Dials `known` and all addresses where the code's sender may be, until one of them will do.
-async fn search<T: Send + 'static, F: Future<Output = Result<T, ConnectError>> + Send + 'static>(
-    known: Option<&ServerUrl>,
-    code: &Code,
-    scope: Scope,
-    within: Duration,
-    dial: impl Fn(ServerUrl) -> F,
-) -> Result<T, Error> {
     let mut finder = lan::find(code.nameplate(), scope);
     let mut dials = JoinSet::new();
     let mut finding = true;
     let mut used = false;
-    if let Some(url) = known {
-        dials.spawn(dial(url.clone()));
+    let search = async {
+        while finding || !dials.is_empty() {
+            tokio::select! {
+                address = finder.next(), if finding => match address {
+                    Some(address) => {
+                        let (url, code) = (ServerUrl::from(address), code.clone());
+                        dials.spawn(async move {
+                            let joined = Joined::join(Signaling::connect(&url, ADDRESS_WITHIN).await?, code);
+                            joined.await.map(|joined| (url, joined))
+                        });
+                    }
+                    None => finding = false,
+                },
+                Some(joined) = dials.join_next() => match joined {
+                    Ok(Ok(found)) => return Ok(found),
+                    Ok(Err(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::NoRoom)))) => {
+                        used = true;
+                    }
+                    Ok(Err(ConnectError::Signaling(_))) | Err(_) => (),
+                    Ok(Err(other)) => return Err(Error::Join(other)),
+                },
+            }
+        }
+        Err(Error::NoSender { used })
+    };
+    match tokio::time::timeout(FIND_WITHIN, search).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::NoSender { used }),
     }
-    let mut deadline = pin!(tokio::time::sleep(within));
-    while finding || !dials.is_empty() {
-        tokio::select! {
-            () = &mut deadline => break,
-            address = finder.next(), if finding => match address {
-                Some(address) => drop(dials.spawn(dial(ServerUrl::from(address)))),
-                None => finding = false,
-            },
-            Some(dialled) = dials.join_next() => match dialled {
-                Ok(Ok(found)) => return Ok(found),
-                Ok(Err(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::NoRoom)))) => {
-                    used = true;
-                }
-                Ok(Err(ConnectError::Signaling(_) | ConnectError::PeerSilent)) | Err(_) => (),
-                Ok(Err(other)) => return Err(Error::Join(other)),
-            },
+}
+
+/// One attempt to meet the sender again: where it was, and wherever it may be by now.
+///
+/// One address after the other, since each newcomer takes the seat of the one before; and whatever goes
+/// wrong at one of them, the sender may be at the next.
+async fn meet_again(
+    options: &Options,
+    known: &ServerUrl,
+    reunion: &Reunion,
+) -> Result<(WebRtcLink, Path), Error> {
+    let meet = async |url: &ServerUrl, within: Duration| {
+        let surroundings = surroundings(&options.meeting, &options.stun);
+        reunion.meet(Signaling::connect(url, within).await?, surroundings).await
+    };
+    let scope = match options.meeting {
+        Meeting::Here(scope) => scope,
+        Meeting::Server(_) => return meet(known, reunion::SERVER_WITHIN).await.map_err(Error::Join),
+    };
+    // It listens from here on, also while the known address is tried.
+    let mut finder = lan::find(options.code.nameplate(), scope);
+    let mut failed = match meet(known, ADDRESS_WITHIN).await {
+        Ok(met) => return Ok(met),
+        Err(error) => error,
+    };
+    let deadline = tokio::time::Instant::now() + FIND_AGAIN_WITHIN;
+    while let Ok(Some(address)) = tokio::time::timeout_at(deadline, finder.next()).await {
+        let url = ServerUrl::from(address);
+        if url == *known {
+            continue;
+        }
+        match meet(&url, ADDRESS_WITHIN).await {
+            Ok(met) => return Ok(met),
+            Err(error) => failed = error,
         }
     }
-    Err(Error::NoSender { used })
+    Err(Error::Join(failed))
 }
 
 /// A receiver's person decides.

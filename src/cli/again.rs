@@ -2,12 +2,16 @@
 
 use std::ffi::OsString;
 
-/// What was typed without the code, and `code` in its place.
-pub(super) fn line(typed: &[OsString], codes: &[String], code: Option<&str>) -> String {
+/// Flags that would throw away what is to be gone on with.
+const STARTING_OVER: [&str; 2] = ["--fresh", "--no-resume"];
+
+/// What was typed without the code, and `code` in its place; and without flags that start over.
+pub(super) fn line(typed: &[OsString], codes: &[String], code: &[&str]) -> String {
     let arguments = typed.iter().skip(1).map(|it| it.to_string_lossy());
-    let kept = arguments.filter(|it| !codes.iter().any(|code| code.as_str() == it)).map(|it| quoted(&it));
-    let words = std::iter::once("p2pcp".to_owned()).chain(kept).chain(code.map(str::to_owned));
-    words.collect::<Vec<_>>().join(" ")
+    let kept = arguments
+        .filter(|it| !codes.iter().any(|code| code.as_str() == it) && !STARTING_OVER.contains(&it.as_ref()));
+    let words = kept.map(|it| quoted(&it)).chain(code.iter().map(|it| quoted(it)));
+    std::iter::once("p2pcp".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// As a POSIX shell takes it.
@@ -31,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_sender_types_the_same_again_as_a_shell_takes_it() {
-        let line = line(&typed(&["/usr/bin/p2pcp", "send", "my photos", "it's", "a.txt", ""]), &[], None);
+        let line = line(&typed(&["/usr/bin/p2pcp", "send", "my photos", "it's", "a.txt", ""]), &[], &[]);
         assert_eq!(line, r"p2pcp send 'my photos' 'it'\''s' a.txt ''");
     }
 
@@ -39,8 +43,9 @@ mod tests {
     fn a_receiver_needs_a_new_code() {
         for typed_code in [&["417-aloe-tuba"][..], &["417", "aloe", "tuba"]] {
             let codes: Vec<String> = typed_code.iter().map(|it| (*it).to_owned()).collect();
-            let typed = typed(&[&["p2pcp", "recv", "-o", "there"][..], typed_code, &["--yes"]].concat());
-            assert_eq!(line(&typed, &codes, Some("CODE")), "p2pcp recv -o there --yes CODE");
+            let typed =
+                typed(&[&["p2pcp", "recv", "-o", "there"][..], typed_code, &["--yes", "--fresh"]].concat());
+            assert_eq!(line(&typed, &codes, &["CODE"]), "p2pcp recv -o there --yes CODE");
         }
     }
 }

@@ -136,6 +136,16 @@ impl Opened {
     pub fn is_unfinished(&self) -> bool {
         !self.files.is_empty() || !self.complete
     }
+
+    /// Whether a chunk lies here that the journal does not name: it was damaged.
+    pub fn holds_unnamed(&self) -> os::Result<bool> {
+        for name in self.data.names()? {
+            if self.data.inspect(name?)?.size >= u64::from(CHUNK_BYTES) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// Whether nobody but this user, and the owner of the receive folder, can have a hand in a stage.
@@ -234,8 +244,10 @@ impl Earlier {
             let held = stage.held_bytes(id).unwrap_or_default();
             let chunks = whole_chunks(held, entry.size);
             let exact = same_path && (size, mtime) == same;
+            // A longer one of this path is the progress of another file.
+            let fits = exact || !same_path || held <= entry.size;
             let rank = (exact, same_path, chunks);
-            if chunks > 0 && best.as_ref().is_none_or(|(known, ..)| *known < rank) {
+            if chunks > 0 && fits && best.as_ref().is_none_or(|(known, ..)| *known < rank) {
                 let belongs = if same_path { Belongs::Surely } else { Belongs::Perhaps };
                 best = Some((rank, at, Claim { staged: Staged { stage, file: id, belongs }, chunks }));
             }
@@ -277,7 +289,7 @@ impl Earlier {
                 State::Adopted(_) => true,
                 State::Untouched { .. } | State::LeftAlone => opened.folder.lock(Waiting::No) == Lock::Taken,
             };
-            if !ours || opened.is_unfinished() {
+            if !ours || opened.is_unfinished() || opened.holds_unnamed().unwrap_or(true) {
                 continue;
             }
             if let Err(error) = leftover::remove(root, &name, &opened.folder) {
@@ -297,8 +309,9 @@ impl Found {
         let stage = match std::mem::replace(&mut self.state, State::LeftAlone) {
             State::LeftAlone => return None,
             State::Adopted(stage) => stage,
-            State::Untouched { folder, .. } if folder.lock(Waiting::No) == Lock::Busy => {
-                log::info!("`{}` is left alone: another transfer uses it", self.name);
+            // Where nothing can be locked, nobody knows who else uses it.
+            State::Untouched { folder, .. } if folder.lock(Waiting::No) != Lock::Taken => {
+                log::info!("`{}` is left alone: another transfer may use it", self.name);
                 return None;
             }
             State::Untouched { folder, data } => match adopt(&self.name, folder, data) {

@@ -94,6 +94,7 @@ fn look(root: &Folder, path: &Path, name: &str) -> Leftover {
     let state = match Opened::open(root, name) {
         _ if folder.as_ref().is_ok_and(|it| it.lock(Waiting::No) == Lock::Busy) => LeftoverState::InUse,
         Ok(opened) if opened.is_unfinished() => LeftoverState::Resumable,
+        Ok(opened) if opened.holds_unnamed().unwrap_or(true) => LeftoverState::Unusable(Unusable::Damaged),
         Ok(_) => LeftoverState::Unusable(Unusable::Empty),
         Err(why) => LeftoverState::Unusable(why),
     };

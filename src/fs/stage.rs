@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::fs::DiskFault;
+use crate::fs::finish::tolerate;
 use crate::fs::hash::{ChunkHasher, hash_chunk};
 use crate::fs::journal::{ChunkRecord, FILE_NAME, Journal, JournaledFile, Record, check_ordinary};
 use crate::fs::leftover;
@@ -218,7 +219,7 @@ impl Stage {
             for file in files {
                 self.open_file(file)?.sync_data().map_err(|error| self.fault(error, file))?;
             }
-            os::sync(&self.data).map_err(|error| DiskFault::new(error, &self.path))?;
+            tolerate(os::sync(&self.data)).map_err(|error| DiskFault::new(error, &self.path))?;
         }
         let records: Vec<_> = chunks.into_iter().map(Record::Chunk).collect();
         self.with_journal(|journal| journal.append(&records).and_then(|()| journal.sync()))?;
@@ -240,7 +241,7 @@ impl Stage {
     /// Makes the way to the journal durable, once.
     fn make_findable(&self) -> Result<(), DiskFault> {
         if !self.findable.load(Ordering::Relaxed) {
-            let synced = os::sync(&self.folder).and_then(|()| os::sync(&*self.root));
+            let synced = tolerate(os::sync(&self.folder)).and_then(|()| tolerate(os::sync(&*self.root)));
             synced.map_err(|error| DiskFault::new(error, &self.path))?;
             self.findable.store(true, Ordering::Relaxed);
         }

@@ -29,6 +29,9 @@ use crate::wire::{Channel, DEFAULT_WINDOW_BYTES};
 /// of frames run apart, and the manifest that may be outstanding.
 const MAX_KEPT_BYTES: usize = 2 * DEFAULT_WINDOW_BYTES as usize + crate::wire::MAX_OUTSTANDING_MANIFEST;
 
+/// What a kept frame costs besides its bytes, or a little less.
+const FRAME_OVERHEAD: usize = 64;
+
 /// Frames after which the peer is told that they came: 2 MiB of blocks, or a few batches of words.
 const CONFIRM_EVERY: u64 = 16;
 
@@ -51,7 +54,7 @@ enum Line {
     Up,
     /// There is a new link, and what the peer has heard over the old one is not known yet.
     Greeting,
-    /// There is none since then.
+    /// There is none, and none that brought anything since then.
     Down(Instant),
 }
 
@@ -66,7 +69,7 @@ struct Kept {
 
 impl Kept {
     fn push(&mut self, frame: Bytes) {
-        self.bytes += frame.len();
+        self.bytes += frame.len() + FRAME_OVERHEAD;
         self.frames.push_back(frame);
     }
 
@@ -77,7 +80,7 @@ impl Kept {
             && self.first < heard
             && let Some(frame) = self.frames.pop_front()
         {
-            self.bytes -= frame.len();
+            self.bytes -= frame.len() + FRAME_OVERHEAD;
             self.first += 1;
         }
         possible
@@ -102,6 +105,8 @@ pub struct Lasting<M: Machine> {
     confirmed: Counts,
     out: VecDeque<Output<M::Job>>,
     wake: Option<Instant>,
+    /// When the last link that brought anything was lost.
+    lost_at: Option<Instant>,
     said_at: Instant,
     heard_at: Instant,
     ended: bool,
@@ -120,6 +125,7 @@ impl<M: Machine> Lasting<M> {
             confirmed: Counts::default(),
             out: VecDeque::new(),
             wake: None,
+            lost_at: None,
             said_at: now,
             heard_at: now,
             ended: false,
@@ -163,6 +169,9 @@ impl<M: Machine> Lasting<M> {
 
     fn handle_frame(&mut self, now: Instant, channel: Channel, frame: Bytes) -> Result<(), Violation> {
         self.heard_at = now;
+        if self.line == Line::Up {
+            self.lost_at = None;
+        }
         if channel == Channel::Control && peer::is_heard(&frame) {
             return match peer::decode(&frame)? {
                 PeerMessage::Heard { control, bulk } => self.handle_heard(Counts { control, bulk }),
@@ -220,7 +229,7 @@ impl<M: Machine> Lasting<M> {
 
     fn lose(&mut self, now: Instant, loss: Loss) {
         if !matches!(self.line, Line::Down(_)) {
-            self.line = Line::Down(now);
+            self.line = Line::Down(*self.lost_at.get_or_insert(now));
             self.machine.handle(now, Input::LinkDown(loss));
         }
     }

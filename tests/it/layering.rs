@@ -39,7 +39,7 @@ const LAW: &[(&str, &[&str])] = &[
         ],
     ),
     ("reconnect", &["connect", "error", "transport", "ui"]),
-    ("clean", &["error", "fs", "ui"]),
+    ("clean", &["error", "fs", "interrupt", "ui"]),
     (
         "send",
         &[
