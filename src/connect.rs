@@ -103,7 +103,7 @@ pub enum ConnectError {
     /// The peer refused our confirmation: with the same code it would not have.
     #[error("the other side refused the code")]
     Refused,
-    /// The peer said nothing within [`PEER_WITHIN`].
+    /// The peer said nothing for so long, or did not come to the meeting.
     #[error("the other side stopped answering while connecting")]
     PeerSilent,
     /// A sealed message that does not open: it was changed on the way.

@@ -84,8 +84,8 @@ pub enum Error {
         failure: Failure,
         /// What the disk had to do with it.
         fault: Option<DiskFault>,
-        /// The command that goes on from here.
-        again: String,
+        /// The command that goes on from here, if the transfer had begun.
+        again: Option<String>,
     },
     /// A signal came.
     #[error("interrupted")]
@@ -165,12 +165,11 @@ impl Error {
         failure: Failure,
         fault: Option<DiskFault>,
         interrupt: Option<Interrupt>,
-        again: &str,
+        again: Option<String>,
     ) -> Self {
-        let again = again.to_owned();
         match (interrupt, &failure) {
             (Some(interrupt), Failure::Own(AbortReason::Interrupted)) => {
-                Self::Interrupted { interrupt, again: Some(again) }
+                Self::Interrupted { interrupt, again }
             }
             _ => Self::Session { side, failure, fault, again },
         }

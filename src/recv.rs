@@ -15,7 +15,7 @@ use crate::connect::{ConnectError, Joined};
 use crate::drive::receiving::{LazySink, ReceivingHands};
 use crate::drive::{self, Person};
 use crate::error::{Error, Finish, Side};
-use crate::fs::{self, DiskFault, LeftoverState, SinkOptions, Unusable};
+use crate::fs::{self, DiskFault, LeftoverState, SinkOptions, Stages, Unusable};
 use crate::interrupt::Interrupts;
 use crate::lan::{self, Scope};
 use crate::reconnect::reconnect;
@@ -26,7 +26,7 @@ use crate::session::{Answer, Event, Summary};
 use crate::signaling::{ServerUrl, Signaling, SignalingClientError};
 use crate::transport::Path;
 use crate::transport::peer::WebRtcLink;
-use crate::ui::Reporter;
+use crate::ui::{Reporter, text};
 use crate::wire::peer::Offer;
 use crate::wire::signaling::CloseCode;
 
@@ -95,7 +95,9 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
         folder: options.folder.clone(),
         assume_yes: options.assume_yes,
         force: options.force,
+        stages: options.sink.stages,
         begun: Instant::now(),
+        accepted: false,
         no_room: Arc::default(),
     };
     let stop = interrupts.clone();
@@ -112,7 +114,8 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
         Ok(summary) => summary,
         Err(failure) => {
             let fault = ended.rest.fault.or_else(|| person.no_room.get().cloned());
-            let (seen, again) = (interrupts.seen(), &options.again);
+            let again = person.accepted.then_some(options.again);
+            let seen = interrupts.seen();
             return Err(Error::session(Side::Receiving, failure, fault, seen, again));
         }
     };
@@ -211,7 +214,9 @@ struct Decider {
     folder: PathBuf,
     assume_yes: bool,
     force: bool,
+    stages: Stages,
     begun: Instant,
+    accepted: bool,
     no_room: Arc<OnceLock<DiskFault>>,
 }
 
@@ -219,6 +224,7 @@ impl Person for Decider {
     fn see(&mut self, event: Event) {
         if event == Event::Accepted {
             self.begun = Instant::now();
+            self.accepted = true;
         }
         self.reporter.event(&event);
     }
@@ -226,10 +232,10 @@ impl Person for Decider {
     fn answer(&mut self, offer: Offer) -> Pin<Box<dyn Future<Output = Answer>>> {
         let (sender, answer) = tokio::sync::oneshot::channel();
         let (reporter, folder, assume_yes) = (self.reporter.clone(), self.folder.clone(), self.assume_yes);
-        let (force, no_room) = (self.force, self.no_room.clone());
+        let (force, stages, no_room) = (self.force, self.stages, self.no_room.clone());
         // A thread of its own: one that waits for a keypress must not hold up the end of the process.
         std::thread::spawn(move || {
-            let answer = match lack_of_room(&offer, &folder).filter(|_| !force) {
+            let answer = match lack_of_room(&offer, &folder, stages).filter(|_| !force) {
                 Some(fault) => {
                     reporter.offer(&offer, &folder);
                     no_room.set(fault).ok();
@@ -257,7 +263,8 @@ fn tell_leftovers(reporter: &Reporter, folder: &FsPath, which: impl Fn(LeftoverS
         clean::tell(leftover, reporter, unusable);
     }
     if !told.is_empty() {
-        reporter.note(&format!("hint: `p2pcp clean {}` removes what is not needed", folder.display()));
+        let folder = text::quoted(&folder.to_string_lossy());
+        reporter.note(&format!("hint: `p2pcp clean {folder}` removes what is not needed"));
     }
 }
 
@@ -265,12 +272,16 @@ fn tell_leftovers(reporter: &Reporter, folder: &FsPath, which: impl Fn(LeftoverS
 ///
 /// An estimate: others write to the disk too, and files take more than their bytes. So no more is asked
 /// for than bytes, and who knows better says `--force`.
-fn lack_of_room(offer: &Offer, folder: &FsPath) -> Option<DiskFault> {
+fn lack_of_room(offer: &Offer, folder: &FsPath, stages: Stages) -> Option<DiskFault> {
     let free = fs::free_bytes(folder).ok()?;
     if offer.totals.bytes <= free {
         return None;
     }
     let names: Vec<_> = offer.items.iter().map(|it| it.name.clone()).collect();
-    let needed = offer.totals.bytes.saturating_sub(fs::bytes_here(folder, &names));
+    let here = match stages {
+        Stages::Resume => fs::bytes_here(folder, &names),
+        Stages::Fresh => 0,
+    };
+    let needed = offer.totals.bytes.saturating_sub(here);
     (needed > free).then(|| DiskFault::NoRoom { path: folder.to_owned(), needed, free })
 }

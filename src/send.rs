@@ -95,7 +95,7 @@ pub async fn run(
     let config = Config { items, more, totals, complete_key: bound.complete_key };
     let sender = Lasting::new(Sender::new(config, Instant::now()), options.reconnect_for, Instant::now());
     let hands = SendingHands::start(source, survey);
-    let mut person = Watcher { reporter, begun: Instant::now() };
+    let mut person = Watcher { reporter, begun: Instant::now(), accepted: false };
     let (stop, reunion) = (interrupts.clone(), bound.reunion);
     let again = async || {
         place.announce();
@@ -111,7 +111,8 @@ pub async fn run(
         Some(link)
     };
     let ended = drive::run(sender, bound.link, again, hands, &mut person, cancelled(stop)).await;
-    let failed = |failure| Error::session(Side::Sending, failure, None, interrupts.seen(), &options.again);
+    let again = person.accepted.then_some(options.again);
+    let failed = |failure| Error::session(Side::Sending, failure, None, interrupts.seen(), again);
     let summary = ended.result.map_err(failed)?;
     reporter.finished(&summary, person.begun.elapsed());
     Ok(Finish::of(&summary))
@@ -254,12 +255,14 @@ impl Drop for OwnServer {
 struct Watcher<'a> {
     reporter: &'a Reporter,
     begun: Instant,
+    accepted: bool,
 }
 
 impl Person for Watcher<'_> {
     fn see(&mut self, event: Event) {
         if event == Event::Accepted {
             self.begun = Instant::now();
+            self.accepted = true;
         }
         self.reporter.event(&event);
     }

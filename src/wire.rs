@@ -16,8 +16,12 @@
 //!   ◄──────────────────────────────── accept, wants…, ack…
 //!   blocks… ═════════════════════════════════════════════►             bulk channel: header + bytes
 //!   proofs…, end ────────────────────────────────────────►
+//!   ◄──────────────────────────────── again…, restart…                 of what seemed to be here and is not
 //!   ◄───────────────────────────────── settled…, complete
 //!   farewell ────────────────────────────────────────────►
+//!
+//!   meet(token) ────────────────► ◄────────────────── meet(token)      after a lost link: confirm, sealed, bind,
+//!   ◄──────────────────────── heard, heard ──────────────►             then what the other has not heard
 //! ```
 
 #![deny(clippy::indexing_slicing)]

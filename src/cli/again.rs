@@ -2,25 +2,23 @@
 
 use std::ffi::OsString;
 
+use crate::ui::text;
+
 /// Flags that would throw away what is to be gone on with.
 const STARTING_OVER: [&str; 2] = ["--fresh", "--no-resume"];
 
 /// What was typed without the code, and `code` in its place; and without flags that start over.
 pub(super) fn line(typed: &[OsString], codes: &[String], code: &[&str]) -> String {
-    let arguments = typed.iter().skip(1).map(|it| it.to_string_lossy());
-    let kept = arguments
-        .filter(|it| !codes.iter().any(|code| code.as_str() == it) && !STARTING_OVER.contains(&it.as_ref()));
-    let words = kept.map(|it| quoted(&it)).chain(code.iter().map(|it| quoted(it)));
-    std::iter::once("p2pcp".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
-}
-
-/// As a POSIX shell takes it.
-fn quoted(argument: &str) -> String {
-    let plain = |it: char| it.is_alphanumeric() || "_@%+=:,./-".contains(it);
-    match !argument.is_empty() && argument.chars().all(plain) {
-        true => argument.to_owned(),
-        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    let mut kept: Vec<_> = typed.iter().skip(1).map(|it| it.to_string_lossy()).collect();
+    kept.retain(|it| !STARTING_OVER.contains(&it.as_ref()));
+    // From the end, as the value of an option before it may look the same.
+    for code in codes.iter().rev() {
+        if let Some(place) = kept.iter().rposition(|it| it == code) {
+            kept.remove(place);
+        }
     }
+    let words = kept.iter().map(|it| text::quoted(it)).chain(code.iter().map(|it| text::quoted(it)));
+    std::iter::once("p2pcp".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -37,6 +35,13 @@ mod tests {
     fn a_sender_types_the_same_again_as_a_shell_takes_it() {
         let line = line(&typed(&["/usr/bin/p2pcp", "send", "my photos", "it's", "a.txt", ""]), &[], &[]);
         assert_eq!(line, r"p2pcp send 'my photos' 'it'\''s' a.txt ''");
+    }
+
+    #[test]
+    fn the_value_of_an_option_is_not_taken_for_the_code() {
+        let codes = ["417", "aloe", "tuba"].map(str::to_owned);
+        let typed = typed(&["p2pcp", "recv", "-o", "417", "417", "aloe", "tuba"]);
+        assert_eq!(line(&typed, &codes, &["CODE"]), "p2pcp recv -o 417 CODE");
     }
 
     #[test]

@@ -92,6 +92,9 @@ pub(super) struct ConflictArgs {
     pub(super) skip: bool,
 }
 
+/// A week; whoever is away for longer starts again.
+const MOST_RECONNECT_SECONDS: u64 = 604_800;
+
 #[derive(Debug, Args)]
 pub(super) struct MeetingArgs {
     /// Meet on this server [env: SIGNALING_SERVER_ADDR, SIGNALING_SERVER_PORT]
@@ -107,7 +110,7 @@ pub(super) struct MeetingArgs {
     #[arg(long, value_name = "LIST")]
     pub(super) stun: Option<String>,
     /// How long to look for the other side when the connection is lost
-    #[arg(long, value_name = "SECONDS", default_value_t = RECONNECT_FOR.as_secs())]
+    #[arg(long, value_name = "SECONDS", default_value_t = RECONNECT_FOR.as_secs(), value_parser = clap::value_parser!(u64).range(..=MOST_RECONNECT_SECONDS))]
     pub(super) reconnect: u64,
 }
 

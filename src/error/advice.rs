@@ -40,7 +40,7 @@ impl Error {
                 "somebody may be guessing: run `p2pcp send` again, with `--words 4` for a code that is harder to guess"
             }
             Self::Session { side, failure, fault, again } => {
-                return session_hint(*side, failure, fault.as_ref(), again);
+                return session_hint(*side, failure, fault.as_ref(), again.as_deref());
             }
             Self::Interrupted { again: None, .. } => return None,
             Self::Interrupted { again: Some(again), .. } => return Some(resume_line(again)),
@@ -54,7 +54,8 @@ impl Error {
                 }
                 _ => "use `--listen 0.0.0.0` to listen on all addresses of this machine",
             },
-            Self::Clean(_) => "look at its permissions, or remove it by hand",
+            Self::Clean(DiskFault::NotAFolder { .. }) => "name the folder that was received into",
+            Self::Clean(_) => "look at its permissions, and at what is in it",
             Self::Serve(_) => return None,
         };
         Some(hint.to_owned())
@@ -108,10 +109,19 @@ fn resume_line(again: &str) -> String {
     format!("nothing that arrived is lost; to go on from here: {again}")
 }
 
-fn session_hint(side: Side, failure: &Failure, fault: Option<&DiskFault>, again: &str) -> Option<String> {
+fn session_hint(
+    side: Side,
+    failure: &Failure,
+    fault: Option<&DiskFault>,
+    again: Option<&str>,
+) -> Option<String> {
+    let go_on = |first: &str| match again {
+        Some(again) => format!("{first}{}", resume_line(again)),
+        None => format!("{first}nothing was received yet"),
+    };
     let hint = match (failure, fault) {
         (_, Some(DiskFault::Full { .. } | DiskFault::Quota { .. })) => {
-            return Some(format!("make room, ask for a new code; to go on from here: {again}"));
+            return Some(go_on("make room, and ask for a new code; "));
         }
         (_, Some(DiskFault::NoRoom { .. })) => {
             "make room, choose another folder with `--output`, or try all the same with `--force`"
@@ -131,10 +141,19 @@ fn session_hint(side: Side, failure: &Failure, fault: Option<&DiskFault>, again:
         (Failure::Integrity(_) | Failure::Peer(AbortReason::Integrity), _) => {
             "the file was not kept; send it again, and check the memory and disks of both machines if it comes back"
         }
+        (
+            Failure::Peer(
+                AbortReason::DiskFull
+                | AbortReason::DiskDenied
+                | AbortReason::DiskReadOnly
+                | AbortReason::DiskFailed,
+            ),
+            _,
+        ) => return Some(go_on("it is the other side's disk that has to be seen to; ")),
         (Failure::LinkLost | Failure::Silence | Failure::Peer(_), _) => {
             return Some(match side {
-                Side::Sending => resume_line(again),
-                Side::Receiving => format!("ask for a new code; {}", resume_line(again)),
+                Side::Sending => go_on(""),
+                Side::Receiving => go_on("ask for a new code; "),
             });
         }
     };

@@ -204,7 +204,8 @@ mod tests {
             (crate::session::Violation::FalseCompletion.into(), ExitCode::Failed),
         ] {
             for side in [Side::Sending, Side::Receiving] {
-                let error = Error::session(side, failure.clone(), None, None, "p2pcp send x");
+                let error =
+                    Error::session(side, failure.clone(), None, None, Some("p2pcp send x".to_owned()));
                 assert_eq!(error.exit_code(), code, "{failure:?}");
                 let sentence = error.to_string();
                 assert!(!sentence.ends_with('.') && !sentence.is_empty(), "{sentence}");

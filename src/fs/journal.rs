@@ -12,7 +12,8 @@
 //! made; so a process that is killed at once loses nothing. A chunk's record is written only after its
 //! bytes are durable, and is synced with all before it. It takes 56 bytes for each MiB: 0.006 %.
 //! Reading stops at the first record that is torn or damaged, and believes no length; what it yields
-//! is still only a claim, which a resuming session hashes again. Records are read one at a time: a
+//! is still only a claim, which a resuming session hashes again. It goes by the records of files alone; those
+//! of chunks say what a crash could not take, to whoever judges a stage ([`load`]). Records are read one at a time: a
 //! file of 1 TiB has a million of them.
 
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! What is received: into the stage chunk by chunk, and from there to its name when it is whole.
 //!
-//! A [`Sink`] is used from two threads: one plans, checks and writes chunks, the other checkpoints and
-//! commits. Nothing appears in the receive folder but by [`Sink::commit`], and the stage only on
+//! A [`Sink`] is used from three threads: one plans and writes chunks, one hashes what is here, one
+//! checkpoints and commits. Nothing appears in the receive folder but by [`Sink::commit`], and the stage only on
 //! first need, so a declined offer leaves no trace. A sink that is dropped leaves its stage for a later
 //! session; only [`Sink::finish`] removes it.
 

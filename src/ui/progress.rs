@@ -64,7 +64,7 @@ pub(crate) enum Change {
 
 impl Meter {
     /// Takes what an event says about numbers. [`Event::Accepted`] starts over, so that one meter
-    /// serves a second session after a lost link.
+    /// can serve a second session.
     pub(crate) fn take(&mut self, now: Instant, event: &Event) -> Change {
         match event {
             Event::Totals(totals) => self.totals = *totals,
@@ -201,8 +201,7 @@ impl Meter {
             return None;
         }
         let seconds = self
-            .totals
-            .bytes
+            .bytes_to_move()
             .saturating_sub(self.done())
             .checked_div(self.speedometer.bytes_per_second(now, self.moved)?)?;
         Some(format!("{} left", text::duration(Duration::from_secs(seconds))))

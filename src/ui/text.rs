@@ -56,6 +56,15 @@ fn within(text: impl Iterator<Item = char>, columns: usize) -> impl Iterator<Ite
     })
 }
 
+/// An argument as a POSIX shell takes it.
+pub fn quoted(argument: &str) -> String {
+    let plain = |it: char| it.is_alphanumeric() || "_@%+=:,./-".contains(it);
+    match !argument.is_empty() && argument.chars().all(plain) {
+        true => argument.to_owned(),
+        false => format!("'{}'", argument.replace('\'', r"'\''")),
+    }
+}
+
 /// How old something is, in its largest unit: `59 s`, `5 min`, `2 h`, `3 d`.
 pub fn age(age: Duration) -> String {
     match age.as_secs() {

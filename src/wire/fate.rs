@@ -44,7 +44,7 @@ pub enum Proof {
         entry: u32,
         /// Why.
         fault: SourceFault,
-        /// Payload bytes of it that went onto the bulk channel before.
+        /// How far its chunks went out before, or were held back; after the proof, bytes sent again.
         sent: u64,
     },
 }

@@ -54,7 +54,7 @@ pub enum PeerMessage {
         /// One for each entry of the batch.
         wants: Vec<Want>,
     },
-    /// R to S: payload bytes so far on this link.
+    /// R to S: payload bytes since the session began, those counted that were held back and compared.
     Ack {
         /// All that came in.
         received: u64,

@@ -69,7 +69,7 @@ pub enum Plan {
 pub enum Otherwise {
     /// Get the chunks that differ: it is an unfinished file of ours.
     Fetch,
-    /// Get all of it: it is a finished file, which stays whole until it is replaced.
+    /// Get all of it: it is a finished file, which stays whole until it is replaced, or another entry's.
     Restart,
     /// Leave it at that: it is somebody's file with this name.
     Settle(Outcome),

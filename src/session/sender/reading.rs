@@ -30,7 +30,7 @@ pub(super) struct Outgoing {
     pub(super) held_back: u32,
     /// Bytes of it that were read for the first time and sent or held back.
     pub(super) sent: u64,
-    /// How many bytes that is so far, less those that were asked for again.
+    /// Bytes of it that were held back, less those that were asked for again.
     pub(super) spared: u64,
     /// The first chunk that may still be asked for again; they are asked for in order.
     pub(super) again: u32,

@@ -129,7 +129,8 @@ fn a_source_that_changed_between_two_runs_arrives_as_it_is_now() {
             }
             "appended to" => assert_eq!(came, SIZE + MEBIBYTE + 3 - held, "{name}"),
             "truncated to more than is staged" => assert_eq!(came, SIZE - 5 - held, "{name}"),
-            "truncated to less than is staged" => assert_eq!(came, 0, "{name}"),
+            // What is longer than the file is another file's progress, for all that anybody knows.
+            "truncated to less than is staged" => assert_eq!(came, 2 * MEBIBYTE + 7, "{name}"),
             "renamed" => assert_eq!(came, SIZE - held, "{name}"),
             _ => (),
         }
