@@ -186,7 +186,11 @@ impl<'t> Sink<'t> {
 
     fn restart(&mut self, entry: u32) {
         let truth = self.item(entry);
-        let under_way = self.under_way.get_mut(&entry).expect("only what is planned is started again");
+        let Some(under_way) = self.under_way.get_mut(&entry) else {
+            // Another thread of the disk forgets, and may be faster.
+            assert!(self.discarded.contains(&entry), "{entry}, which is not under way, is started again");
+            return;
+        };
         let (here, otherwise) = (under_way.here, under_way.otherwise);
         (under_way.here, under_way.otherwise) = (0, Otherwise::Fetch);
         let item = under_way.item.clone();
