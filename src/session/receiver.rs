@@ -39,8 +39,9 @@ const ACK_AFTER: Duration = Duration::from_millis(200);
 /// about to be missed.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// The same when the link is gone: the sender has not heard that all is done, and may come back.
-const LINGER_ALONE: Duration = Duration::from_secs(60);
+/// The same when the link is gone: the sender has not heard that all is done, and may come back, as from a
+/// sleep of two minutes.
+const LINGER_ALONE: Duration = Duration::from_secs(150);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
