@@ -12,7 +12,7 @@
 //! Both sides say `Heard` also when there is nothing else to say, so a link that brings nothing for
 //! [`STUCK_AFTER`] is stuck, whatever the layers below believe, and another one is asked for.
 //!
-//! Invariants: what is kept is bounded by [`MAX_KEPT_BYTES`], since a peer that accepts bytes and does
+//! Invariants: what is kept is bounded, since a peer that accepts bytes and does
 //! not confirm them breaks the protocol; nothing is sent while the link is down; what the machine
 //! asks of disks and people goes on meanwhile.
 
