@@ -20,8 +20,8 @@ use p2pcp::wire::{CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES};
 
 use crate::session::disks::Source;
 use crate::session::pair::KEY;
-use crate::session::rng::Rng;
 use crate::session::tree::{Tree, Trouble};
+use crate::support::rng::Rng;
 
 /// A file, an empty one, one that is gone when it is read, one of two chunks, a folder.
 fn tree() -> Tree {

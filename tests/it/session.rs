@@ -14,7 +14,6 @@ mod ledger;
 mod lost_links;
 pub mod pair;
 mod restarts;
-pub mod rng;
 mod side;
 mod sink;
 pub mod tree;
@@ -27,8 +26,8 @@ use p2pcp::session::Failure;
 use crate::session::conditions::Conditions;
 use crate::session::disk::Disk;
 use crate::session::pair::{Ended, Excuse, Pair};
-use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree};
+use crate::support::rng::Rng;
 
 /// Seeds of each test here, unless the environment says otherwise.
 const SEEDS: u64 = 200;

@@ -5,8 +5,8 @@ use p2pcp::wire::CHUNK_BYTES;
 use p2pcp::wire::peer::{Outcome, PeerMessage, Proof, SourceFault, Want};
 
 use crate::hostile_receiver::{Victim, check_violations, tree};
-use crate::session::rng::Rng;
 use crate::session::tree::Tree;
+use crate::support::rng::Rng;
 
 const BIG: u32 = 3;
 const FALSE: Violation = Violation::FalseClaim(BIG);

@@ -8,8 +8,8 @@ use p2pcp::wire::peer::{AbortReason, Outcome, PeerMessage, SourceFault, Want};
 use p2pcp::wire::{CHUNK_BYTES, DEFAULT_WINDOW_BYTES, MAX_OUTSTANDING_ENTRIES};
 
 use crate::hostile_receiver::Victim;
-use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree, Trouble};
+use crate::support::rng::Rng;
 
 /// The stalls that were told.
 fn stalls(victim: &Victim<'_>) -> Vec<Duration> {

@@ -9,7 +9,7 @@ use p2pcp::session::{Answer, CONSENT_WITHIN, Failure, GIVE_UP_AFTER};
 use p2pcp::wire::peer::AbortReason;
 
 use crate::session::disk::Policy;
-use crate::session::rng::Rng;
+use crate::support::rng::Rng;
 
 /// What a transport that is not reliable does to a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

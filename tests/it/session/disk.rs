@@ -7,8 +7,8 @@ use p2pcp::wire::path::RelPath;
 use p2pcp::wire::peer::{Entry, EntryKind, Hash, Mtime, Outcome};
 use p2pcp::wire::{CHUNK_BYTES, chunk_count, chunk_length};
 
-use crate::session::rng::Rng;
 use crate::session::tree::Item;
+use crate::support::rng::Rng;
 
 /// A chunk in the stage.
 pub struct StagedChunk {

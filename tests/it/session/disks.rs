@@ -9,8 +9,8 @@ use p2pcp::wire::block::{self, HEADER_BYTES, PAYLOAD_BYTES};
 use p2pcp::wire::peer::{BATCH_BYTES, Hash, SourceFault, Totals};
 use p2pcp::wire::{CHUNK_BYTES, chunk_length};
 
-use crate::session::rng::Rng;
 use crate::session::tree::Tree;
+use crate::support::rng::Rng;
 
 /// What the sender reads from.
 pub struct Source<'t> {

@@ -8,8 +8,8 @@ use p2pcp::wire::peer::{AbortReason, Outcome, SourceFault};
 use crate::session::check;
 use crate::session::conditions::{Conditions, Cut, Harm, Harmed, Stop};
 use crate::session::pair::Ended;
-use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree, Trouble};
+use crate::support::rng::Rng;
 
 /// A little of everything: files, an empty one, folders, a link, a name that is taken, a source that fails.
 fn small() -> Tree {

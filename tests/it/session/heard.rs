@@ -13,8 +13,8 @@ use p2pcp::wire::{Channel, DEFAULT_WINDOW_BYTES, MAX_OUTSTANDING_MANIFEST};
 
 use crate::session::disks::Source;
 use crate::session::pair::KEY;
-use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree};
+use crate::support::rng::Rng;
 
 const PATIENCE: Duration = Duration::from_secs(600);
 

@@ -7,9 +7,9 @@ use p2pcp::crypto::Role;
 
 use crate::session::conditions::{Conditions, Cut, Harmed, Tail};
 use crate::session::pair::Ended;
-use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree};
 use crate::session::{check, wish};
+use crate::support::rng::Rng;
 
 /// How many last messages are meddled with.
 const LAST: usize = 10;

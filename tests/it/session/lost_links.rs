@@ -7,9 +7,9 @@ use p2pcp::session::Failure;
 
 use crate::session::conditions::{Conditions, Cut};
 use crate::session::every_step::disturb;
-use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree};
 use crate::session::{check, each_seed, weather};
+use crate::support::rng::Rng;
 
 /// The trees' troubles do not matter to links; both end well, but for a last word that cannot get through.
 #[test]

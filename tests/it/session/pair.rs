@@ -21,11 +21,11 @@ use crate::session::disk::Disk;
 use crate::session::disks::Source;
 use crate::session::ledger::Ledger;
 use crate::session::pair::links::Wire;
-use crate::session::rng::Rng;
 use crate::session::side::{Move, Side};
 use crate::session::sink::{Sink, again};
 use crate::session::tree::Tree;
 use crate::session::witness::{Log, Unheard, Witness, Word};
+use crate::support::rng::Rng;
 
 /// The key of every simulated session.
 pub const KEY: [u8; 32] = [9; 32];

@@ -4,9 +4,9 @@
 use crate::session::conditions::{Conditions, Kill};
 use crate::session::disk::{Disk, Policy};
 use crate::session::pair::Ended;
-use crate::session::rng::Rng;
 use crate::session::tree::{Shape, Tree};
 use crate::session::{check_on, each_seed_of};
+use crate::support::rng::Rng;
 
 /// Each is several sessions.
 const SEEDS: u64 = 80;

@@ -10,7 +10,7 @@ use p2pcp::wire::peer::{Entry, EntryKind, Mtime, Offer, OfferItem, Outcome, Sour
 use p2pcp::wire::{CHUNK_BYTES, chunk_count};
 
 use crate::session::disk::{Disk, Policy, bytes_of};
-use crate::session::rng::Rng;
+use crate::support::rng::Rng;
 
 const CHUNK: u64 = CHUNK_BYTES as u64;
 

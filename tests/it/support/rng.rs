@@ -35,6 +35,16 @@ impl Rng {
         Duration::from_micros(self.below(most.as_micros() as u64 + 1))
     }
 
+    /// A place in something of this length.
+    pub fn place(&mut self, length: usize) -> usize {
+        self.below(length as u64) as usize
+    }
+
+    /// One of these.
+    pub fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.place(choices.len())]
+    }
+
     /// So many bytes that nothing compresses.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length + 8);

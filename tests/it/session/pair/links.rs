@@ -10,8 +10,8 @@ use p2pcp::wire::peer::AbortReason;
 
 use crate::session::conditions::{Conditions, Cut, Harm, Harmed, Kill};
 use crate::session::pair::{Excuse, Pair};
-use crate::session::rng::Rng;
 use crate::session::side::Line;
+use crate::support::rng::Rng;
 
 /// How much later a side may learn of a new link than the other.
 const LATER: Duration = Duration::from_millis(900);
