@@ -217,3 +217,16 @@ fn a_hollow_stage_goes_with_the_next_transfer_and_one_with_a_byte_stays() {
         assert_eq!(stage.exists(), stays, "{file}");
     }
 }
+
+/// Chunks that a torn journal does not name any more may be somebody's hours: only a person removes them.
+#[test]
+fn bytes_that_the_journal_lost_are_told_of_and_kept() {
+    let (root, stage) = staged();
+    let journal = fs::read(stage.join("journal")).unwrap();
+    // The header takes 18 bytes; the record of the file behind it is torn.
+    fs::write(stage.join("journal"), &journal[..32]).unwrap();
+    let told = || leftovers(root.path()).unwrap()[0].state;
+    assert_eq!(told(), LeftoverState::Unusable(Unusable::Damaged));
+    resumed(root.path(), &entry("b", &content(2), 2), &content(2));
+    assert_eq!(told(), LeftoverState::Unusable(Unusable::Damaged), "it was removed");
+}

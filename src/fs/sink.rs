@@ -106,14 +106,6 @@ impl Sink {
         }
     }
 
-    /// Bytes that may still be written to the receive folder's file system.
-    ///
-    /// # Errors
-    /// [`DiskFault`] when the file system does not say.
-    pub fn free_bytes(&self) -> Result<u64, DiskFault> {
-        self.root.free_bytes().map_err(|error| DiskFault::new(error, &self.path))
-    }
-
     /// Writes chunk `index` (its offset in [`crate::wire::CHUNK_BYTES`]) of an entry into a stage;
     /// `parts` make up the whole chunk. Returns its SHA-256.
     ///

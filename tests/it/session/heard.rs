@@ -280,6 +280,29 @@ fn a_session_without_a_link_ends_when_its_patience_does() {
     assert_eq!(victim.result, Some(Err(Failure::LinkLost)));
 }
 
+/// Links that greet and then bring nothing are no better than none.
+#[test]
+fn a_session_over_links_that_bring_nothing_ends_when_its_patience_does() {
+    let tree = tree();
+    let (mut victim, control) = begun(&tree);
+    let start = victim.now;
+    while victim.result.is_none() {
+        assert!(victim.now <= start + PATIENCE + 3 * STUCK_AFTER, "it waits for too long");
+        let relinked = victim.relinked;
+        while victim.relinked == relinked && victim.result.is_none() {
+            victim.now = victim.wake;
+            victim.give(Input::Tick);
+        }
+        // A look at the clock comes before any new link.
+        victim.give(Input::Tick);
+        if victim.result.is_none() {
+            victim.give(Input::LinkUp);
+            victim.heard(control, 3);
+        }
+    }
+    assert_eq!(victim.result, Some(Err(Failure::LinkLost)));
+}
+
 /// A receiver hears of a liar as well.
 #[test]
 fn a_receiver_does_not_believe_what_it_has_not_said_either() {
