@@ -1,0 +1,44 @@
+//! SCTP for data channels: RFC 9260 as RFC 8831 uses it, sans I/O, made for bulk transfer over any line.
+//!
+//! This package offers what the `rtc` crate calls of `rtc-sctp` 0.21 and takes that one's place by
+//! `[patch.crates-io]`. It has no socket, no clock and no thread: datagrams, messages and instants go in, datagrams
+//! and events come out. `README.md` says what is implemented, how the control works, and what was measured.
+//!
+//! Reading order: [`wire`] (what is on the line), `inbound` (from DATA to messages and SACKs), `outbound` (from
+//! messages to DATA, and what becomes of it), `control` (how much may be on the way, and when), `association` (the rest).
+
+#![forbid(unsafe_code)]
+#![allow(dead_code, unused_imports, clippy::todo)] // Goes with the skeleton.
+
+mod control;
+mod inbound;
+mod message;
+mod outbound;
+mod ranges;
+mod stream;
+mod wire;
+
+pub use crate::message::{Chunks, PayloadProtocolIdentifier};
+pub use crate::stream::{ReliabilityType, StreamEvent, StreamId};
+
+/// This SCTP finds the path's packet size by itself; `with_sctp_mtu` bounds what it tries.
+///
+/// Code that is built against either package tells them apart by this constant.
+pub const PROBES_PATH_MTU: bool = true;
+
+/// The peer broke the protocol in a way that cannot be passed over; the association is aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Violation {
+    /// A SACK acknowledges a TSN that was never sent (RFC 9260 §6.2.1 lets us abort).
+    #[error("the peer acknowledged what was not sent")]
+    AcknowledgedUnsent,
+    /// A message is longer than this side said it would take.
+    #[error("the peer sent a message that is too long")]
+    MessageTooLong,
+    /// Fragments of one message contradict each other.
+    #[error("the peer's fragments do not fit together")]
+    BadFragments,
+    /// The peer used far more of the receive window than it was offered.
+    #[error("the peer sent past the receive window")]
+    WindowExceeded,
+}
