@@ -91,6 +91,11 @@ impl Inbound {
         todo!()
     }
 
+    /// The window to advertise, in bytes.
+    pub(crate) fn window(&self) -> u32 {
+        todo!()
+    }
+
     /// The highest TSN below which nothing is missing.
     pub(crate) fn cumulative_tsn(&self) -> u32 {
         todo!()

@@ -10,7 +10,10 @@
 #![forbid(unsafe_code)]
 #![allow(dead_code, unused_imports, clippy::todo)] // Goes with the skeleton.
 
+mod association;
+mod config;
 mod control;
+mod endpoint;
 mod inbound;
 mod message;
 mod outbound;
@@ -18,8 +21,16 @@ mod ranges;
 mod stream;
 mod wire;
 
+pub use crate::association::{Association, AssociationError, Event};
+pub use crate::config::{
+    ClientConfig, EndpointConfig, MIN_DATA_PACKET_MTU, ServerConfig, TransportConfig,
+    max_payload_size_for_mtu,
+};
+pub use crate::endpoint::{
+    AssociationEvent, AssociationHandle, ConnectError, DatagramEvent, Endpoint, EndpointEvent, Payload,
+};
 pub use crate::message::{Chunks, PayloadProtocolIdentifier};
-pub use crate::stream::{ReliabilityType, StreamEvent, StreamId};
+pub use crate::stream::{ReliabilityType, Stream, StreamEvent, StreamId};
 
 /// This SCTP finds the path's packet size by itself; `with_sctp_mtu` bounds what it tries.
 ///

@@ -134,6 +134,11 @@ impl Outbound {
         todo!()
     }
 
+    /// Retransmission timeouts since something was acknowledged.
+    pub(crate) fn timeouts(&self) -> u32 {
+        todo!()
+    }
+
     /// Smoothed round-trip time, once there is one.
     pub(crate) fn srtt(&self) -> Option<std::time::Duration> {
         todo!()

@@ -192,6 +192,11 @@ impl Packet {
         todo!()
     }
 
+    /// Whether it begins an association.
+    pub(crate) fn starts_with_init(&self) -> bool {
+        todo!()
+    }
+
     /// The chunks; after an error there is nothing more.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = Result<Chunk, PacketError>> {
         let _ = &self.chunks;

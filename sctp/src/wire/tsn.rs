@@ -17,3 +17,8 @@ pub(crate) fn start(initial: u32) -> u64 {
 pub(crate) fn wrap(number: u64) -> u32 {
     number as u32
 }
+
+/// Whether serial number `a` is `b` or comes after it.
+pub(crate) fn is_at_or_after(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b) as i32 >= 0
+}

@@ -1,0 +1,136 @@
+//! From chunks to datagrams: control first, then acknowledgements, then data, bundled until a packet is full.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::association::{Association, State};
+use crate::wire::{Checksum, Chunk, Header, Writer};
+
+/// Datagrams that one call gives at most.
+const BATCH: usize = 64;
+
+/// Control chunks that wait at most. A peer can ask for answers faster than they are fetched; what is over is as good as lost
+/// on the way.
+const MAX_WAITING: usize = 64;
+
+/// With less room than this a packet takes no further control chunk: most are shorter, and the longest ones, answers to
+/// large heartbeats and long lists of streams, begin a packet of their own.
+const MIN_ROOM: usize = 64;
+
+/// Control chunks to send.
+#[derive(Debug, Default)]
+pub(super) struct Control(VecDeque<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    /// The tag of the packet, where it is not the association's.
+    tag: Option<u32>,
+    chunk: Chunk,
+}
+
+impl Control {
+    pub(super) fn push(&mut self, chunk: Chunk) {
+        self.add(Waiting { tag: None, chunk });
+    }
+
+    pub(super) fn push_to(&mut self, tag: u32, chunk: Chunk) {
+        self.add(Waiting { tag: Some(tag), chunk });
+    }
+
+    /// The first one, if it is of that kind.
+    fn pop_if(&mut self, kind: impl Fn(&Chunk) -> bool) -> Option<Waiting> {
+        self.0.front().filter(|waiting| kind(&waiting.chunk))?;
+        self.0.pop_front()
+    }
+
+    fn add(&mut self, waiting: Waiting) {
+        if self.0.len() < MAX_WAITING {
+            self.0.push_back(waiting);
+        }
+    }
+}
+
+/// RFC 9260 §6.10, and §5.1 for what must come before all else.
+fn goes_alone(chunk: &Chunk) -> bool {
+    matches!(chunk, Chunk::Init(_) | Chunk::InitAck(_) | Chunk::ShutdownComplete { .. })
+}
+
+impl Association {
+    /// What can go out now, up to [`BATCH`] datagrams.
+    pub(super) fn datagrams(&mut self, now: Instant) -> Vec<Bytes> {
+        let mut datagrams = Vec::new();
+        while datagrams.len() < BATCH
+            && let Some(datagram) = self.next_datagram(now)
+        {
+            datagrams.push(datagram);
+        }
+        datagrams
+    }
+
+    fn next_datagram(&mut self, now: Instant) -> Option<Bytes> {
+        if let Some(alone) = self.control.pop_if(goes_alone) {
+            let tag = match alone.chunk {
+                Chunk::Init(_) => 0,
+                _ => alone.tag.unwrap_or(self.peer_tag),
+            };
+            let mut packet = self.packet(tag);
+            packet.push(&alone.chunk);
+            return Some(packet.finish(Checksum::Crc32c));
+        }
+        let mut packet = self.packet(self.peer_tag);
+        while let Some(waiting) = self.control.pop_if(|chunk| !goes_alone(chunk)) {
+            packet.push(&waiting.chunk);
+            if packet.room() < MIN_ROOM {
+                break;
+            }
+        }
+        if !self.is_handshaking() && self.state != State::Closed {
+            if packet.is_empty()
+                && let Some(probe) = self.probe(now)
+            {
+                return Some(probe);
+            }
+            self.push_data(now, &mut packet);
+        }
+        (!packet.is_empty()).then(|| packet.finish(self.checksum()))
+    }
+
+    fn push_data(&mut self, now: Instant, packet: &mut Writer) {
+        if self.inbound.sack_due(now) {
+            let sack = self.inbound.sack(now, packet.room());
+            packet.push(&Chunk::Sack(sack));
+        }
+        if let Some(forward) = self.outbound.next_forward_tsn(now) {
+            packet.push(&Chunk::ForwardTsn(forward));
+        }
+        while let Some(data) = self.outbound.next_data(now, packet.room()) {
+            packet.push_data(&data);
+        }
+    }
+
+    fn probe(&mut self, now: Instant) -> Option<Bytes> {
+        let probe = self.path.next_probe(now, self.outbound.rto())?;
+        let mut packet = Writer::new(self.header(self.peer_tag), probe.size);
+        packet.push(&Chunk::Heartbeat(probe.information));
+        packet.push(&Chunk::Pad(packet.room()));
+        Some(packet.finish(self.checksum()))
+    }
+
+    fn packet(&self, tag: u32) -> Writer {
+        Writer::new(self.header(tag), self.path.packet_bytes())
+    }
+
+    fn header(&self, verification_tag: u32) -> Header {
+        Header { source_port: self.port, destination_port: self.port, verification_tag }
+    }
+
+    /// DTLS guards the bytes already; the peer has to know that we leave the checksum out (RFC 9653 §5.2).
+    fn checksum(&self) -> Checksum {
+        match self.zero_checksum {
+            true => Checksum::Zero,
+            false => Checksum::Crc32c,
+        }
+    }
+}
