@@ -17,6 +17,8 @@ mod path;
 mod resets;
 mod setup;
 pub(crate) mod streams;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 use std::collections::VecDeque;

@@ -69,7 +69,7 @@ impl Association {
         self.control.push(Chunk::Init(self.local_init(None)));
     }
 
-    fn local_init(&self, cookie: Option<Bytes>) -> Init {
+    pub(super) fn local_init(&self, cookie: Option<Bytes>) -> Init {
         Init {
             tag: self.local_tag,
             window: self.inbound.window(),
