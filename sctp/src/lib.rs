@@ -14,6 +14,9 @@ mod association;
 mod config;
 mod control;
 mod endpoint;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inbound;
 mod message;
 mod outbound;
