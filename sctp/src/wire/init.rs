@@ -8,7 +8,7 @@ use crate::wire::record::{put, records, stops};
 
 /// State Cookie (RFC 9260 §3.3.3.1).
 const STATE_COOKIE: u16 = 7;
-/// Host Name Address, which must be refused (RFC 9260 §3.3.2.4).
+/// Host Name Address, which must be refused (RFC 9260 §3.3.2.1).
 const HOST_NAME: u16 = 11;
 /// Zero Checksum Acceptable (RFC 9653 §4).
 const ZERO_CHECKSUM: u16 = 0x8001;
@@ -21,10 +21,10 @@ const FORWARD_TSN_SUPPORTED: u16 = 0xC000;
 /// does not know them: IPv4 and IPv6 addresses, Unrecognized Parameter, Cookie Preservative, Supported Address Types.
 const IGNORED: [u16; 5] = [5, 6, 8, 9, 12];
 
-/// The alternate error detection method "SCTP over DTLS" (RFC 9653 §6.1).
+/// The alternate error detection method "SCTP over DTLS" (RFC 9653 §6).
 const METHOD_DTLS: u32 = 1;
 
-/// Smallest receive window that a side may announce, in bytes (RFC 9260 §3.3.2).
+/// Smallest receive window that a side may announce, in bytes (RFC 9260 §3.3.2, its erratum 7148).
 const MIN_WINDOW: u32 = 1_500;
 
 /// INIT and INIT ACK (RFC 9260 §3.3.2, §3.3.3).

@@ -23,9 +23,10 @@ pub(crate) struct Header {
 /// How a packet's checksum field is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Checksum {
-    /// CRC32c (RFC 9260 §6.8). Packets with an INIT or COOKIE ECHO need it always (RFC 9653 §5.2).
+    /// CRC32c (RFC 9260 §6.8).
     Crc32c,
-    /// Zero, where the layer below guards the bytes and the peer agreed (RFC 9653).
+    /// Zero, where the layer below guards the bytes and the peer agreed (RFC 9653). A packet that begins with an INIT or
+    /// COOKIE ECHO gets its CRC32c all the same (§5.2): who takes it may know nothing of an agreement.
     Zero,
 }
 
@@ -146,11 +147,12 @@ impl Writer {
 
     /// The datagram.
     pub(crate) fn finish(mut self, checksum: Checksum) -> Bytes {
-        if let (Checksum::Crc32c, Some((head, chunks))) =
-            (checksum, self.buffer.split_first_chunk_mut::<COMMON_HEADER_BYTES>())
-        {
-            let checksum = crc32c(*head, chunks);
-            head[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+        if let Some((head, chunks)) = self.buffer.split_first_chunk_mut::<COMMON_HEADER_BYTES>() {
+            let sets_up = matches!(chunks.first(), Some(&(kind::INIT | kind::COOKIE_ECHO)));
+            if checksum == Checksum::Crc32c || sets_up {
+                let checksum = crc32c(*head, chunks);
+                head[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+            }
         }
         Bytes::from(self.buffer)
     }
