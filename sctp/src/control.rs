@@ -3,9 +3,14 @@
 //! `Outbound` tells a [`Control`] what was sent, what arrived and what was lost, all in bytes of DATA payload plus chunk headers; it answers with a
 //! window and a pace. `bbr` models the path; `reno` is the reference (RFC 9260 §7.2).
 
+pub(crate) mod bbr;
+mod filter;
 pub(crate) mod pacer;
 pub(crate) mod rate;
+pub(crate) mod reno;
 pub(crate) mod rtt;
+#[cfg(test)]
+mod simulation;
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};

@@ -1,4 +1,7 @@
-//! Delivery rate, sampled per SACK (draft-cheng-iccrg-delivery-rate-estimation).
+//! Delivery rate, sampled per SACK (draft-ietf-ccwg-bbr §4.1, before that draft-cheng-iccrg-delivery-rate-estimation).
+//!
+//! Each transmission remembers how much had been delivered when it left; when it arrives, what was delivered since, over the
+//! time that took, is what the path carried meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +22,7 @@ pub(crate) struct Stamp {
 /// One measurement of the path.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct RateSample {
-    /// Bytes per second.
+    /// Bytes per second; 0 where the interval is too short to tell.
     pub(crate) delivery_rate: u64,
     pub(crate) interval: Duration,
     /// Bytes delivered in all when the newest acknowledged chunk was sent: rounds are counted by it.
@@ -35,40 +38,183 @@ pub(crate) struct RateSample {
 
 /// Keeps count.
 #[derive(Debug)]
-pub(crate) struct Sampler {}
+pub(crate) struct Sampler {
+    delivered: u64,
+    lost: u64,
+    /// When the last byte was delivered, and when the newest delivered one was sent; the present, while nothing was on the way.
+    delivered_at: Option<Instant>,
+    first_sent_at: Option<Instant>,
+    /// What was delivered in all when the last of the flight arrives that was sent for want of more.
+    app_limited_until: u64,
+    /// The newest transmission that the SACK at hand acknowledges.
+    newest: Option<Stamp>,
+}
 
 impl Sampler {
     pub(crate) fn new() -> Self {
-        todo!()
+        Self {
+            delivered: 0,
+            lost: 0,
+            delivered_at: None,
+            first_sent_at: None,
+            app_limited_until: 0,
+            newest: None,
+        }
     }
 
     /// Bytes go out, with `in_flight` on the way before them.
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: usize, in_flight: usize) -> Stamp {
-        let _ = (now, bytes, in_flight);
-        todo!()
+        if in_flight == 0 {
+            // The path was idle: the time until now is not counted against it.
+            self.first_sent_at = Some(now);
+            self.delivered_at = Some(now);
+        }
+        Stamp {
+            sent_at: now,
+            delivered: self.delivered,
+            delivered_at: self.delivered_at.unwrap_or(now),
+            first_sent_at: self.first_sent_at.unwrap_or(now),
+            app_limited: self.app_limited_until > self.delivered,
+            in_flight: in_flight.saturating_add(bytes),
+            lost: self.lost,
+        }
     }
 
     /// A transmission arrived.
     pub(crate) fn on_delivered(&mut self, now: Instant, bytes: usize, stamp: &Stamp) {
-        let _ = (now, bytes, stamp);
-        todo!()
+        self.delivered += bytes as u64;
+        self.delivered_at = Some(now);
+        // Of one burst all have the same instant; the later ones had more on the way.
+        let is_newer =
+            self.newest.is_none_or(|held| (stamp.sent_at, stamp.in_flight) >= (held.sent_at, held.in_flight));
+        if is_newer {
+            self.newest = Some(*stamp);
+        }
     }
 
     /// A transmission was declared lost.
     pub(crate) fn on_lost(&mut self, bytes: usize) {
-        let _ = bytes;
-        todo!()
+        self.lost += bytes as u64;
     }
 
     /// There is less to send than may be sent.
     pub(crate) fn on_app_limited(&mut self, in_flight: usize) {
-        let _ = in_flight;
-        todo!()
+        self.app_limited_until = (self.delivered + in_flight as u64).max(1);
     }
 
-    /// Ends a SACK: what it shows. `min_rtt` guards against samples over too short a time.
+    /// Ends a SACK: what it shows, if it acknowledged anything new. `min_rtt` guards against samples over too short a time.
     pub(crate) fn sample(&mut self, now: Instant, min_rtt: Option<Duration>) -> Option<RateSample> {
-        let _ = (now, min_rtt);
-        todo!()
+        let newest = self.newest.take()?;
+        self.first_sent_at = self.first_sent_at.max(Some(newest.sent_at));
+        // Bytes are delivered no faster than they were sent and no faster than they were acknowledged: SACKs may come
+        // in heaps, sends may have gone out in bursts (draft §4.1.1.3).
+        let send_elapsed = newest.sent_at.saturating_duration_since(newest.first_sent_at);
+        let ack_elapsed = now.saturating_duration_since(newest.delivered_at);
+        let interval = send_elapsed.max(ack_elapsed);
+        let is_long_enough = !interval.is_zero() && interval >= min_rtt.unwrap_or_default();
+        let delivered_meanwhile = self.delivered - newest.delivered;
+        let delivery_rate =
+            if is_long_enough { (delivered_meanwhile as f64 / interval.as_secs_f64()) as u64 } else { 0 };
+        Some(RateSample {
+            delivery_rate,
+            interval,
+            prior_delivered: newest.delivered,
+            delivered: self.delivered,
+            in_flight_when_sent: newest.in_flight,
+            lost_since: self.lost - newest.lost,
+            app_limited: newest.app_limited,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Ten packets of 1,000 bytes, one a millisecond, over 20 ms: a megabyte per second however the SACKs come.
+    #[test]
+    fn rate_is_that_of_the_path_whether_sacks_come_singly_or_in_heaps() {
+        for heap in [1, 5] {
+            let start = Instant::now();
+            let mut sampler = Sampler::new();
+            let stamps: Vec<Stamp> = (0..10)
+                .map(|index| sampler.on_sent(start + index * MS, 1_000, index as usize * 1_000))
+                .collect();
+            let mut last = None;
+            for (index, stamp) in stamps.iter().enumerate() {
+                let at = start + (20 + index / heap * heap + heap - 1) as u32 * MS;
+                sampler.on_delivered(at, 1_000, stamp);
+                if (index + 1) % heap == 0 {
+                    last = sampler.sample(at, Some(20 * MS));
+                }
+            }
+            let last = last.unwrap();
+            assert_eq!(last.delivered, 10_000);
+            // The first flight is timed from its first packet on: 10,000 bytes in 29 ms.
+            assert_eq!(last.interval, 29 * MS);
+            assert_eq!(last.delivery_rate, 344_827);
+        }
+    }
+
+    #[test]
+    fn samples_over_less_than_a_round_trip_give_no_rate() {
+        let start = Instant::now();
+        let mut sampler = Sampler::new();
+        let stamp = sampler.on_sent(start, 1_000, 0);
+        sampler.on_delivered(start + MS, 1_000, &stamp);
+        let sample = sampler.sample(start + MS, Some(10 * MS)).unwrap();
+        assert_eq!((sample.delivery_rate, sample.delivered), (0, 1_000));
+    }
+
+    #[test]
+    fn a_sack_without_news_gives_no_sample() {
+        let now = Instant::now();
+        let mut sampler = Sampler::new();
+        assert_eq!(sampler.sample(now, None), None);
+    }
+
+    /// What was sent while the application was slow is marked until all of it has arrived.
+    #[test]
+    fn samples_of_an_idle_application_are_marked() {
+        let start = Instant::now();
+        let mut sampler = Sampler::new();
+        let first = sampler.on_sent(start, 1_000, 0);
+        sampler.on_app_limited(1_000);
+        let second = sampler.on_sent(start + MS, 1_000, 1_000);
+        sampler.on_delivered(start + 10 * MS, 1_000, &first);
+        let third = sampler.on_sent(start + 10 * MS, 1_000, 1_000);
+        assert!(!sampler.sample(start + 10 * MS, None).unwrap().app_limited);
+        sampler.on_delivered(start + 11 * MS, 1_000, &second);
+        assert!(sampler.sample(start + 11 * MS, None).unwrap().app_limited);
+        sampler.on_delivered(start + 20 * MS, 1_000, &third);
+        assert!(!sampler.sample(start + 20 * MS, None).unwrap().app_limited);
+    }
+
+    /// Idle time is not counted against the path.
+    #[test]
+    fn a_pause_does_not_lower_the_rate() {
+        let start = Instant::now();
+        let mut sampler = Sampler::new();
+        let first = sampler.on_sent(start, 1_000, 0);
+        sampler.on_delivered(start + 10 * MS, 1_000, &first);
+        sampler.sample(start + 10 * MS, None);
+        let later = start + Duration::from_secs(5);
+        let second = sampler.on_sent(later, 1_000, 0);
+        sampler.on_delivered(later + 10 * MS, 1_000, &second);
+        assert_eq!(sampler.sample(later + 10 * MS, None).unwrap().delivery_rate, 100_000);
+    }
+
+    #[test]
+    fn losses_are_counted_from_the_sending_of_the_newest_chunk() {
+        let start = Instant::now();
+        let mut sampler = Sampler::new();
+        sampler.on_lost(500);
+        let stamp = sampler.on_sent(start, 1_000, 3_000);
+        sampler.on_lost(2_000);
+        sampler.on_delivered(start + MS, 1_000, &stamp);
+        let sample = sampler.sample(start + MS, None).unwrap();
+        assert_eq!((sample.lost_since, sample.in_flight_when_sent), (2_000, 4_000));
     }
 }

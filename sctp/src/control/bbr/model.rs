@@ -1,0 +1,170 @@
+//! What is known of the path: bandwidth, round trip, aggregation of SACKs, and what a round trip brought.
+
+use std::time::{Duration, Instant};
+
+use crate::control::Acked;
+use crate::control::filter::Windowed;
+
+/// How long a least round trip counts before it is looked for anew, by sending little for a moment.
+///
+/// The BBR draft (§2.13) looks every 5 s and forgets after 10. Here a round trip that comes near the least one counts as
+/// seen again (see [`Model::update_round_trip`]), so that a path that is ours alone is hardly ever interrupted.
+pub(super) const MIN_RTT_WINDOW: Duration = Duration::from_secs(10);
+
+/// How many rounds the greatest aggregation of SACKs counts (draft §2.15).
+const AGGREGATION_ROUNDS: u64 = 10;
+
+/// An aggregate is never taken for more than what arrives in this time: a pause of the peer is not aggregation.
+const LONGEST_AGGREGATE: Duration = Duration::from_millis(100);
+
+/// A queue is seen when the least round trip of a round lies above the least at all by an eighth of it, within these bounds
+/// (HyStart++, RFC 9406 §4.2: the lower keeps noise out, the upper keeps a long path from filling a long queue).
+const LEAST_QUEUE: Duration = Duration::from_millis(4);
+const MOST_QUEUE: Duration = Duration::from_millis(16);
+
+/// The path as it was seen.
+#[derive(Debug)]
+pub(super) struct Model {
+    /// The greatest delivery rate, in bytes per second, of this probing cycle and of the one before (draft §2.10).
+    bandwidth: [u64; 2],
+    pub(super) min_rtt: Option<Duration>,
+    /// When the least round trip was last seen.
+    pub(super) min_rtt_at: Option<Instant>,
+    extra_acked: Windowed<u64>,
+    aggregate: Option<Aggregate>,
+    pub(super) rounds: u64,
+    next_round_delivered: u64,
+    current: Round,
+    /// The round that ended last.
+    pub(super) last: Round,
+    /// Share of packets lost in rounds without a queue, smoothed: what the path loses for its own reasons.
+    pub(super) random_loss: f64,
+}
+
+/// What is acknowledged faster than the bandwidth says, since it began to be.
+#[derive(Debug, Clone, Copy)]
+struct Aggregate {
+    began: Instant,
+    bytes: u64,
+}
+
+/// What one round trip brought.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Round {
+    pub(super) delivered: u64,
+    pub(super) lost: u64,
+    pub(super) least_rtt: Option<Duration>,
+}
+
+impl Round {
+    pub(super) fn loss_rate(&self) -> f64 {
+        self.lost as f64 / (self.lost + self.delivered).max(1) as f64
+    }
+}
+
+impl Model {
+    pub(super) fn new() -> Self {
+        Self {
+            bandwidth: [0; 2],
+            min_rtt: None,
+            min_rtt_at: None,
+            extra_acked: Windowed::new(),
+            aggregate: None,
+            rounds: 0,
+            next_round_delivered: 0,
+            current: Round::default(),
+            last: Round::default(),
+            random_loss: 0.0,
+        }
+    }
+
+    /// Takes a SACK in; whether it begins a round.
+    pub(super) fn update(&mut self, acked: &Acked) -> bool {
+        self.current.delivered += acked.delivered as u64;
+        self.current.lost += acked.lost as u64;
+        if let Some(rtt) = acked.rtt {
+            self.update_round_trip(acked.now, rtt);
+        }
+        let mut begins_round = false;
+        if let Some(rate) = acked.rate {
+            if rate.prior_delivered >= self.next_round_delivered {
+                self.next_round_delivered = rate.delivered;
+                self.rounds += 1;
+                self.last = std::mem::take(&mut self.current);
+                begins_round = true;
+            }
+            if !rate.app_limited || rate.delivery_rate > self.bandwidth() {
+                self.bandwidth[0] = self.bandwidth[0].max(rate.delivery_rate);
+            }
+        }
+        self.update_aggregation(acked);
+        begins_round
+    }
+
+    fn update_round_trip(&mut self, now: Instant, rtt: Duration) {
+        self.current.least_rtt = Some(self.current.least_rtt.map_or(rtt, |least| least.min(rtt)));
+        let least = self.min_rtt.map_or(rtt, |least| least.min(rtt));
+        // As near as timers of a millisecond can tell it is the same.
+        if rtt <= least + least / 32 + Duration::from_micros(500) {
+            self.min_rtt_at = Some(now);
+        }
+        self.min_rtt = Some(least);
+    }
+
+    /// The least round trip was looked for, and this is it now.
+    pub(super) fn replace_min_rtt(&mut self, now: Instant, rtt: Duration) {
+        self.min_rtt = Some(rtt);
+        self.min_rtt_at = Some(now);
+    }
+
+    fn update_aggregation(&mut self, acked: &Acked) {
+        let bandwidth = self.bandwidth();
+        let usual = |began| bytes_in(bandwidth, acked.now.saturating_duration_since(began));
+        let mut aggregate = self
+            .aggregate
+            .filter(|aggregate| usual(aggregate.began) < aggregate.bytes)
+            .unwrap_or(Aggregate { began: acked.now, bytes: 0 });
+        aggregate.bytes += acked.delivered as u64;
+        self.aggregate = Some(aggregate);
+        let extra = aggregate.bytes.saturating_sub(usual(aggregate.began));
+        let extra = extra.min(bytes_in(bandwidth, LONGEST_AGGREGATE));
+        self.extra_acked.update(self.rounds, extra, AGGREGATION_ROUNDS);
+    }
+
+    /// Bytes per second that the path carries.
+    pub(super) fn bandwidth(&self) -> u64 {
+        self.bandwidth[0].max(self.bandwidth[1])
+    }
+
+    /// A probing cycle ends: what was seen before it is forgotten.
+    pub(super) fn advance_cycle(&mut self) {
+        self.bandwidth = [0, self.bandwidth[0]];
+    }
+
+    /// Bytes of the path itself, without any queue; nothing before the first round trip.
+    pub(super) fn bandwidth_delay(&self) -> Option<u64> {
+        let min_rtt = self.min_rtt?;
+        let bandwidth = self.bandwidth();
+        (bandwidth > 0).then(|| bytes_in(bandwidth, min_rtt))
+    }
+
+    /// Bytes that SACKs come in at once, beyond the bandwidth.
+    pub(super) fn extra_acked(&self) -> u64 {
+        self.extra_acked.best().unwrap_or(0)
+    }
+
+    /// Whether a round trip of this length stood in a queue.
+    pub(super) fn shows_queue(&self, rtt: Option<Duration>) -> bool {
+        let (Some(rtt), Some(min_rtt)) = (rtt, self.min_rtt) else { return false };
+        rtt > min_rtt + (min_rtt / 8).clamp(LEAST_QUEUE, MOST_QUEUE)
+    }
+
+    /// Learns what the path loses for its own reasons from the round that ended.
+    pub(super) fn learn_random_loss(&mut self) {
+        self.random_loss += (self.last.loss_rate() - self.random_loss) / 8.0;
+    }
+}
+
+pub(super) fn bytes_in(rate: u64, time: Duration) -> u64 {
+    (rate as f64 * time.as_secs_f64()) as u64
+}
