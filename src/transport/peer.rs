@@ -80,6 +80,7 @@ pub struct Lane {
     control: Arc<dyn DataChannel>,
     bulk: Arc<dyn DataChannel>,
     events: mpsc::Receiver<LaneEvent>,
+    runtime: LaneRuntime,
     opened: [bool; 2],
     remote_candidates: usize,
 }
@@ -141,11 +142,12 @@ impl Lane {
             Reach::SameHost => Vec::new(),
             Reach::Everywhere => servers.collect(),
         };
+        let runtime = LaneRuntime::default();
         let connection = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::default().with_ice_servers(servers).build())
             .with_setting_engine(settings(reach))
             .with_handler(Arc::new(Handler { events: sender }))
-            .with_runtime(Arc::new(LaneRuntime))
+            .with_runtime(Arc::new(runtime.clone()))
             .with_udp_addrs(match reach {
                 Reach::SameHost => vec!["127.0.0.1:0"],
                 Reach::Everywhere => vec!["0.0.0.0:0", "[::]:0"],
@@ -157,7 +159,7 @@ impl Lane {
         let connection: Arc<dyn PeerConnection> = Arc::new(connection);
         let control = negotiated(&*connection, "control", 0).await?;
         let bulk = negotiated(&*connection, "bulk", 1).await?;
-        Ok(Self { connection, control, bulk, events, opened: [false; 2], remote_candidates: 0 })
+        Ok(Self { connection, control, bulk, events, runtime, opened: [false; 2], remote_candidates: 0 })
     }
 
     /// Makes the offer; candidates follow by [`Lane::next_event`].
@@ -222,6 +224,7 @@ impl Lane {
                 None => return LaneEvent::Failed,
             }
             if self.opened == [true, true] {
+                self.runtime.calm();
                 return LaneEvent::Open;
             }
         }
@@ -261,6 +264,7 @@ impl Lane {
 
     /// Gives the lane up.
     pub async fn abandon(self) {
+        self.runtime.calm();
         self.connection.close().await.ok();
     }
 }

@@ -40,6 +40,14 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// The same inside one host, where there is one pair of addresses.
 const LOOPBACK_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
+/// How long a path through an address that a STUN server told waits for one without.
+///
+/// Both directions of such a path may be the same network seen from outside, where a router sends back in
+/// what it was given. The library waits 500 ms, and 1 s for an address that only a check told ("peer
+/// reflexive"). That one need not wait: it is any address of the peer whose check was faster than its
+/// candidate, which is what happens whenever the server is farther away than the peer.
+const STUN_PATH_AFTER: Duration = Duration::from_millis(50);
+
 /// How long an address pair is tried.
 const CHECK_FOR: Duration = Duration::from_secs(15);
 
@@ -55,6 +63,8 @@ pub(super) fn settings(reach: Reach) -> SettingEngine {
     let builder = SettingEngineBuilder::new()
         .with_include_loopback_candidate(reach == Reach::SameHost)
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_srflx_acceptance_min_wait(Some(STUN_PATH_AFTER))
         .with_ice_connection_attempts(Some(check_interval), Some(checks))
         // Joining the mDNS group fails where there is no default route, and takes the connection with it.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)

@@ -1,4 +1,5 @@
-//! The UDP sockets under a lane: `webrtc`'s tokio runtime with buffers that hold a burst.
+//! What is under a lane: `webrtc`'s tokio runtime, with sockets that hold a burst and a driver that is in
+//! a hurry until the lane is open.
 //!
 //! Linux gives a UDP socket 208 KiB by default, which one burst of the SCTP window overflows: over
 //! loopback that costs nine tenths of the throughput.
@@ -7,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use webrtc::runtime::{
@@ -19,9 +21,34 @@ const BUFFER_BYTES: usize = 8 << 20;
 /// Bounds of the SCTP receive window, which is what the peer may burst.
 const WINDOW_BYTES: std::ops::RangeInclusive<usize> = (1 << 20)..=(8 << 20);
 
-/// `webrtc`'s tokio runtime, with larger socket buffers and a resolver that answers at once.
-#[derive(Debug)]
-pub(super) struct LaneRuntime;
+/// The longest sleep of a driver whose lane is not open yet.
+///
+/// `webrtc` 0.21 puts some packets of a set-up aside until a timer rings: the first check after a
+/// candidate came, DTLS's first hello, SCTP's first chunk. The timer at hand is the one of ICE, so each
+/// cost up to 50 ms, or 200 ms where ICE was done. A driver that looks around costs 20 to 50 us a look.
+const HURRIED_SLEEP: Duration = Duration::from_millis(2);
+
+/// `webrtc`'s tokio runtime, with larger socket buffers, a resolver that answers at once, and short
+/// sleeps until [`LaneRuntime::calm`].
+#[derive(Debug, Clone, Default)]
+pub(super) struct LaneRuntime {
+    calm: Arc<AtomicBool>,
+}
+
+impl LaneRuntime {
+    /// The lane is open, or given up: its driver may sleep as long as it likes.
+    pub(super) fn calm(&self) {
+        self.calm.store(true, Ordering::Relaxed);
+    }
+
+    /// How long to sleep in place of `duration`.
+    fn bounded(&self, duration: Duration) -> Duration {
+        match self.calm.load(Ordering::Relaxed) {
+            true => duration,
+            false => duration.min(HURRIED_SLEEP),
+        }
+    }
+}
 
 /// The SCTP receive window that fits the buffer this machine grants.
 pub(super) fn window_bytes() -> u32 {
@@ -85,7 +112,7 @@ impl Runtime for LaneRuntime {
     }
 
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        TokioRuntime.sleep(duration)
+        TokioRuntime.sleep(self.bounded(duration))
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
@@ -98,5 +125,22 @@ impl Runtime for LaneRuntime {
 
     fn yield_now(&self) -> Boxed<'static, ()> {
         TokioRuntime.yield_now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HURRIED_SLEEP, LaneRuntime};
+    use std::time::Duration;
+
+    /// The driver has its own copy of the runtime.
+    #[test]
+    fn a_driver_sleeps_little_until_its_lane_is_open() {
+        let lane = LaneRuntime::default();
+        let driver = lane.clone();
+        let (short, long) = (Duration::from_millis(1), Duration::from_secs(1));
+        assert_eq!((driver.bounded(short), driver.bounded(long)), (short, HURRIED_SLEEP));
+        lane.calm();
+        assert_eq!((driver.bounded(short), driver.bounded(long)), (short, long));
     }
 }
