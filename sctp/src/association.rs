@@ -266,6 +266,9 @@ impl Association {
     /// What may have become possible or known by any input.
     fn after_input(&mut self, now: Instant) {
         self.report_released();
+        if let Some(round_trip) = self.outbound.srtt() {
+            self.inbound.set_round_trip(round_trip);
+        }
         self.advance_resets(now);
         self.follow_path();
         self.advance_shutdown(now);

@@ -276,11 +276,6 @@ impl Inbound {
         Sack { cumulative_tsn: self.cumulative_tsn(), window, gaps, duplicates }
     }
 
-    /// The window to advertise, in bytes.
-    pub(crate) fn window(&self) -> u32 {
-        todo!()
-    }
-
     /// The highest TSN below which nothing is missing.
     pub(crate) fn cumulative_tsn(&self) -> u32 {
         tsn::wrap(self.cumulative)

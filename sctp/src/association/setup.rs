@@ -66,10 +66,11 @@ impl Association {
         self.state = State::CookieWait;
         self.setup.sent_at = Some(now);
         self.setup.timer.start(now, self.setup.wait);
-        self.control.push(Chunk::Init(self.local_init(None)));
+        let init = self.local_init(None);
+        self.control.push(Chunk::Init(init));
     }
 
-    pub(super) fn local_init(&self, cookie: Option<Bytes>) -> Init {
+    pub(super) fn local_init(&mut self, cookie: Option<Bytes>) -> Init {
         Init {
             tag: self.local_tag,
             window: self.inbound.window(),
