@@ -222,7 +222,7 @@ impl Outbound {
 
     /// Retransmission timeouts since something was acknowledged.
     pub(crate) fn timeouts(&self) -> u32 {
-        todo!()
+        self.repair.timeouts()
     }
 
     /// Smoothed round-trip time, once there is one.

@@ -105,8 +105,12 @@ impl Association {
         if let Some(forward) = self.outbound.next_forward_tsn(now) {
             packet.push(&Chunk::ForwardTsn(forward));
         }
-        while let Some(data) = self.outbound.next_data(now, packet.room()) {
+        // What was cut when packets were longer stays as long: it goes out alone, and if it does not pass, `path` finds out.
+        let longest = self.outbound.longest_outstanding().next_multiple_of(4);
+        let mut room = if packet.is_empty() { packet.room().max(longest) } else { packet.room() };
+        while let Some(data) = self.outbound.next_data(now, room) {
             packet.push_data(&data);
+            room = packet.room();
         }
     }
 

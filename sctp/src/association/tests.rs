@@ -273,7 +273,7 @@ fn a_shutdown_waits_for_what_was_written_and_ends_both_sides() {
         let first = pair.sent;
         pair.lose = Box::new(move |number, _| number == first + lost);
         pair.sides[0].association().shutdown().unwrap();
-        pair.run(Duration::from_secs(60));
+        pair.run(Duration::from_secs(90));
         assert_eq!(pair.sides[1].messages, [(1, b"last words".to_vec())], "packet {lost} lost");
         assert!(pair.sides[0].drained && pair.sides[0].association().is_closed(), "packet {lost} lost");
         assert!(pair.sides[1].association().is_closed(), "packet {lost} lost");

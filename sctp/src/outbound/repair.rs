@@ -68,6 +68,10 @@ impl Repair {
         self.since = Some(now);
     }
 
+    pub(super) fn timeouts(&self) -> u32 {
+        self.timeouts
+    }
+
     pub(super) fn backoff(&self) -> u32 {
         self.backoff
     }
