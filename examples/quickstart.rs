@@ -30,6 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         stun: Vec::new(),
         words: WordCount::default(),
         reconnect_for: RECONNECT_FOR,
+        lanes: None,
         again: String::new(),
     };
     let quiet = |role| {
@@ -54,6 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             sink: SinkOptions::default(),
             assume_yes: true,
             reconnect_for: RECONNECT_FOR,
+            lanes: None,
             force: false,
             again: String::new(),
         };

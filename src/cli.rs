@@ -101,6 +101,7 @@ async fn run_send(
         meeting: meeting(&args.meeting, None, environment, reporter)?,
         stun: stun(&args.meeting, environment),
         words: args.words,
+        lanes: args.meeting.lanes,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
         again: again::line(typed, &[], &[]),
     };
@@ -148,6 +149,7 @@ async fn run_recv(
             journal: !args.no_resume,
         },
         assume_yes: args.yes,
+        lanes: args.meeting.lanes,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
         force: args.force,
         again: again::line(arguments, &args.code, &code_again),

@@ -64,6 +64,8 @@ pub struct Surroundings {
     pub host: Option<Vec<u8>>,
     /// STUN servers of our own, beside those that the signaling server offers.
     pub stun: StunServers,
+    /// Most lanes of the link; as many as help when not said.
+    pub lanes: Option<u8>,
 }
 
 impl Surroundings {

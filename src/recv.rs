@@ -58,6 +58,8 @@ pub struct Options {
     pub reconnect_for: Duration,
     /// Accept also what does not seem to fit the disk.
     pub force: bool,
+    /// Most lanes of a link; as many as help when not said.
+    pub lanes: Option<u8>,
     /// The command that goes on with a new code, to be told when this one failed.
     pub again: String,
 }
@@ -68,7 +70,7 @@ pub struct Options {
 /// [`Error`].
 pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error> {
     let mut interrupts = Interrupts::listen();
-    let surroundings = surroundings(&options.meeting, &options.stun);
+    let surroundings = surroundings(&options.meeting, &options.stun, options.lanes);
     let meet = async {
         let joined = match &options.meeting {
             Meeting::Here(scope) => {
@@ -181,7 +183,7 @@ async fn meet_again(
     reunion: &Reunion,
 ) -> Result<(WebRtcLink, Path), Error> {
     let meet = async |url: &ServerUrl, within: Duration| {
-        let surroundings = surroundings(&options.meeting, &options.stun);
+        let surroundings = surroundings(&options.meeting, &options.stun, options.lanes);
         reunion.meet(Signaling::connect(url, within).await?, surroundings).await
     };
     let scope = match options.meeting {

@@ -62,6 +62,8 @@ pub struct Options {
     pub words: WordCount,
     /// How long to look for the other side when the connection is lost.
     pub reconnect_for: Duration,
+    /// Most lanes of a link; as many as help when not said.
+    pub lanes: Option<u8>,
     /// The command that does the same once more, to be told when it failed.
     pub again: String,
 }
@@ -103,7 +105,7 @@ pub async fn run(
         let link = reconnect(reporter, || async {
             let signaling = Signaling::connect(url, reunion::SERVER_WITHIN).await;
             let signaling = signaling.map_err(|error| Error::server(url, error))?;
-            let surroundings = surroundings(&options.meeting, &options.stun);
+            let surroundings = surroundings(&options.meeting, &options.stun, options.lanes);
             reunion.meet(signaling, surroundings).await.map_err(Error::Join)
         });
         let link = link.await;
@@ -139,7 +141,7 @@ async fn meet(
         reporter.code(waiting.code(), &receive_line(&options.meeting, waiting.code()));
         told(waiting.code());
         reporter.waiting();
-        let surroundings = surroundings(&options.meeting, &options.stun);
+        let surroundings = surroundings(&options.meeting, &options.stun, options.lanes);
         let joined = waiting.joined().await.map_err(Error::Meeting)?;
         let bound = joined.bind(surroundings).await;
         place.be_silent().await;
@@ -159,13 +161,13 @@ async fn meet(
 }
 
 /// What this machine brings to a meeting; STUN servers are looked up from now on, where they are needed.
-pub(crate) fn surroundings(meeting: &Meeting, stun: &[String]) -> Surroundings {
+pub(crate) fn surroundings(meeting: &Meeting, stun: &[String], lanes: Option<u8>) -> Surroundings {
     let (limit, stun) = match meeting {
         Meeting::Here(Scope::Loopback) => (Limit::ThisHost, &[][..]),
         Meeting::Here(Scope::Lan) => (Limit::Network, &[][..]),
         Meeting::Server(_) => (Limit::Internet, stun),
     };
-    Surroundings { limit, host: host::identity(), stun: StunServers::look_up(stun) }
+    Surroundings { limit, host: host::identity(), stun: StunServers::look_up(stun), lanes }
 }
 
 /// What to type on the other side.

@@ -1,11 +1,18 @@
 //! A link: two channels to one peer, whatever carries them.
 //!
-//! [`Link`] is the waist between the session and the network; it has no WebRTC words. `peer`, `link`,
-//! `settings` and `socket` behind it are the only files that say `webrtc::`; `memory` carries the tests.
+//! [`Link`] is the waist between the session and the network; it has no WebRTC words. Behind it a link
+//! begins with one lane (`peer`, `lane`, `settings`, `socket`), and where more help (`engine`) it opens
+//! them while it is used (`growing`) and spreads bulk frames over them (`link`, `reorder`). Only these
+//! files say `webrtc::`; `memory` carries the tests.
 
+mod description;
+mod engine;
+mod growing;
+mod lane;
 mod link;
 pub mod memory;
 pub mod peer;
+mod reorder;
 mod settings;
 mod socket;
 

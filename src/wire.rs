@@ -29,6 +29,7 @@
 pub mod block;
 pub mod close;
 pub mod fate;
+pub mod lanes;
 pub mod manifest;
 pub mod path;
 pub mod peer;

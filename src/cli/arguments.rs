@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::code::WordCount;
 use crate::session::lasting::RECONNECT_FOR;
+use crate::wire::lanes::MAX_LANES;
 
 /// Copies files from one machine to another, directly.
 #[derive(Debug, Parser)]
@@ -112,6 +113,9 @@ pub(super) struct MeetingArgs {
     /// How long to look for the other side when the connection is lost
     #[arg(long, value_name = "SECONDS", default_value_t = RECONNECT_FOR.as_secs(), value_parser = clap::value_parser!(u64).range(..=MOST_RECONNECT_SECONDS))]
     pub(super) reconnect: u64,
+    /// Most lanes of a connection, whatever seems best; for measuring
+    #[arg(long, hide = true, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
+    pub(super) lanes: Option<u8>,
 }
 
 #[derive(Debug, Args)]

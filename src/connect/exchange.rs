@@ -108,7 +108,7 @@ impl Exchange {
     ) -> Result<(WebRtcLink, Path), ConnectError> {
         let (sealer, opener) = schedule.seals(self.role);
         let mut sealed = Sealed { role: self.role, sealer, opener };
-        let Surroundings { limit, host, stun } = surroundings;
+        let Surroundings { limit, host, stun, lanes } = surroundings;
         let host = host.map(|host| Hex(schedule.key::<Host>().mac(&host)));
         let new_lane = async |theirs: Option<Hex<32>>| match limit == Limit::ThisHost
             || (host.is_some() && host == theirs)
@@ -139,7 +139,10 @@ impl Exchange {
         };
         // A lane that is only dropped keeps its sockets: every way out of here abandons or binds it.
         match tokio::time::timeout(patience, open).await.unwrap_or(Err(LaneError::NoPath.into())) {
-            Ok(fingerprints) => self.bind(attempt.lane, fingerprints, schedule).await,
+            Ok(fingerprints) => {
+                let (link, path) = self.bind(attempt.lane, fingerprints, schedule).await?;
+                Ok((link.growing(lanes), path))
+            }
             Err(error) => {
                 attempt.lane.abandon().await;
                 Err(error)

@@ -1,16 +1,16 @@
-//! One lane over WebRTC: the only module, with `link` and `socket` beside it, that says `webrtc::`.
+//! One lane over WebRTC.
 //!
-//! A lane is one peer connection with two channels that both sides know beforehand (negotiated, ids 0
-//! and 1), so no channel has to be announced. The side that answers is the client of DTLS and SCTP and
+//! A lane is one peer connection with channels that both sides know beforehand (negotiated, so none has to
+//! be announced): the first lane of a link has three, further ones have the bulk channel only. The side that answers is the client of DTLS and SCTP and
 //! must speak first: what the other side sends while its last handshake packet is on the way is lost
 //! (`rtc` 0.21 drops a message for a channel that is not open yet). [`Lane`] makes descriptions and candidates as text for
-//! whoever carries them; [`Lane::next_event`] says when both channels are open, and [`Lane::into_link`]
+//! whoever carries them; [`Lane::next_event`] says when its channels are open, and [`Lane::into_link`]
 //! then gives a [`WebRtcLink`].
 
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
@@ -19,22 +19,32 @@ use webrtc::peer_connection::{
 };
 
 use crate::transport::Path;
+use crate::transport::description::{check_description, fingerprint_of};
+use crate::transport::engine::Engine;
+use crate::transport::lane::OpenLane;
 pub use crate::transport::link::WebRtcLink;
 use crate::transport::settings::settings;
-use crate::transport::socket::LaneRuntime;
+use crate::transport::socket::{LaneRuntime, window_bytes};
 use crate::wire::PathKind;
-use crate::wire::block::{HEADER_BYTES, PAYLOAD_BYTES};
 use crate::wire::peer::Hash;
 use crate::wire::signaling::IceServer;
 
-/// Unacknowledged bytes that a channel may hold before [`Link::ready`] waits.
-const SEND_BUFFER_BYTES: usize = 4 << 20;
+/// The channels of a first lane: label and id.
+const FIRST: &[(&str, u16)] = &[("control", 0), ("bulk", 1), ("lanes", 2)];
+
+/// The channel of a further lane.
+const FURTHER: &[(&str, u16)] = &[("bulk", 1)];
 
 /// Candidates and state changes that may wait to be taken.
 const EVENT_QUEUE: usize = 256;
 
 /// Remote candidates that are looked at; more than any honest machine has.
 const MAX_REMOTE_CANDIDATES: usize = 64;
+
+/// SCTP receive window of a further lane, in bytes: eight lanes together must not take a hostile peer's
+/// word for much more than one does, and a lane that is one of several needs no more (2 MiB is 1 Gbit/s
+/// over 16 ms, or over 130 ms with eight).
+const FURTHER_WINDOW_BYTES: u32 = 2 << 20;
 
 /// Where a lane may look for paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +53,13 @@ pub enum Reach {
     SameHost,
     /// Every interface, and whatever STUN and TURN servers tell.
     Everywhere,
+}
+
+/// What every lane of a link starts from.
+#[derive(Debug, Clone)]
+pub(super) struct Grounds {
+    pub(super) reach: Reach,
+    pub(super) ice_servers: Vec<IceServer>,
 }
 
 /// Why a lane could not be made.
@@ -66,7 +83,7 @@ pub enum LaneEvent {
     Candidate(String),
     /// There will be no more candidates.
     Gathered,
-    /// Both channels are open.
+    /// Its channels are open.
     Open,
     /// It has failed or was closed.
     Failed,
@@ -76,12 +93,13 @@ pub enum LaneEvent {
 
 /// A peer connection that is being set up.
 pub struct Lane {
+    grounds: Grounds,
     connection: Arc<dyn PeerConnection>,
-    control: Arc<dyn DataChannel>,
-    bulk: Arc<dyn DataChannel>,
+    channels: Vec<Arc<dyn DataChannel>>,
     events: mpsc::Receiver<LaneEvent>,
     runtime: LaneRuntime,
-    opened: [bool; 2],
+    /// How many of the channels, from the first on, are open.
+    opened: usize,
     remote_candidates: usize,
 }
 
@@ -110,7 +128,7 @@ impl PeerConnectionEventHandler for Handler {
         }
     }
 
-    /// A third channel: the library would keep up to 64 MiB of messages for it, and for each further one.
+    /// A channel that nobody knows: the library would keep up to 64 MiB of messages for it, and for each further one.
     async fn on_data_channel(&self, _: Arc<dyn DataChannel>) {
         self.events.try_send(LaneEvent::Failed).ok();
     }
@@ -127,13 +145,32 @@ impl PeerConnectionEventHandler for Handler {
 }
 
 impl Lane {
-    /// Opens the sockets of a lane; nothing is sent yet.
+    /// Opens the sockets of a link's first lane; nothing is sent yet.
     ///
     /// # Errors
     /// [`LaneError::Local`].
     pub async fn new(reach: Reach, ice_servers: &[IceServer]) -> Result<Self, LaneError> {
+        let grounds = Grounds { reach, ice_servers: ice_servers.to_vec() };
+        Self::build(grounds, FIRST, window_bytes(), 0).await
+    }
+
+    /// The same for a further lane, whose work is done by one of so many threads; 0 means by this one.
+    ///
+    /// # Errors
+    /// [`LaneError::Local`].
+    pub(super) async fn further(grounds: Grounds, threads: usize) -> Result<Self, LaneError> {
+        Self::build(grounds, FURTHER, window_bytes().min(FURTHER_WINDOW_BYTES), threads).await
+    }
+
+    async fn build(
+        grounds: Grounds,
+        channels: &[(&str, u16)],
+        window: u32,
+        threads: usize,
+    ) -> Result<Self, LaneError> {
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
-        let servers = ice_servers.iter().map(|server| RTCIceServer {
+        let reach = grounds.reach;
+        let servers = grounds.ice_servers.iter().map(|server| RTCIceServer {
             urls: server.urls.clone(),
             username: server.username.clone().unwrap_or_default(),
             credential: server.credential.clone().unwrap_or_default(),
@@ -145,21 +182,32 @@ impl Lane {
         let runtime = LaneRuntime::default();
         let connection = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::default().with_ice_servers(servers).build())
-            .with_setting_engine(settings(reach))
+            .with_setting_engine(settings(reach, window))
             .with_handler(Arc::new(Handler { events: sender }))
             .with_runtime(Arc::new(runtime.clone()))
+            .with_dedicated_reactor_pool_size(threads)
             .with_udp_addrs(match reach {
                 Reach::SameHost => vec!["127.0.0.1:0"],
                 Reach::Everywhere => vec!["0.0.0.0:0", "[::]:0"],
             })
-            .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES)
+            .with_data_channel_send_buffer_limit(Engine::HERE.send_buffer_bytes(reach))
             .build()
             .await
             .map_err(local)?;
         let connection: Arc<dyn PeerConnection> = Arc::new(connection);
-        let control = negotiated(&*connection, "control", 0).await?;
-        let bulk = negotiated(&*connection, "bulk", 1).await?;
-        Ok(Self { connection, control, bulk, events, runtime, opened: [false; 2], remote_candidates: 0 })
+        let mut lane = Self {
+            grounds,
+            connection,
+            channels: Vec::new(),
+            events,
+            runtime,
+            opened: 0,
+            remote_candidates: 0,
+        };
+        for (label, id) in channels {
+            lane.channels.push(negotiated(&*lane.connection, label, *id).await?);
+        }
+        Ok(lane)
     }
 
     /// Makes the offer; candidates follow by [`Lane::next_event`].
@@ -211,23 +259,22 @@ impl Lane {
 
     /// The next thing to know about this lane. Cancel safe.
     pub async fn next_event(&mut self) -> LaneEvent {
-        loop {
-            let [control_open, bulk_open] = self.opened;
-            let (opened, event) = tokio::select! {
+        while let Some(channel) = self.channels.get(self.opened) {
+            let event = tokio::select! {
                 event = self.events.recv() => return event.unwrap_or(LaneEvent::Failed),
-                event = self.control.poll(), if !control_open => ([true, bulk_open], event),
-                event = self.bulk.poll(), if !bulk_open => ([control_open, true], event),
+                event = channel.poll() => event,
             };
             match event {
-                Some(DataChannelEvent::OnOpen) => self.opened = opened,
-                Some(_) => (),
+                Some(DataChannelEvent::OnOpen) => self.opened += 1,
+                Some(_) => continue,
                 None => return LaneEvent::Failed,
             }
-            if self.opened == [true, true] {
+            if self.opened == self.channels.len() {
                 self.runtime.calm();
                 return LaneEvent::Open;
             }
         }
+        self.events.recv().await.unwrap_or(LaneEvent::Failed)
     }
 
     /// SHA-256 of our certificate and of the one that the peer proved to hold in DTLS.
@@ -256,10 +303,21 @@ impl Lane {
         }
     }
 
-    /// The open lane as a link.
+    /// The open first lane as a link.
+    ///
+    /// # Panics
+    /// If it is a further lane.
     pub fn into_link(self) -> WebRtcLink {
-        let Self { connection, control, bulk, events, .. } = self;
-        WebRtcLink { connection, control, bulk, events: Mutex::new(events) }
+        let Self { grounds, connection, channels, events, .. } = self;
+        let [control, bulk, about] = <[_; 3]>::try_from(channels).ok().expect("a first lane's channels");
+        WebRtcLink::new(OpenLane::new(connection, bulk, events), control, about, grounds)
+    }
+
+    /// The open lane as one that carries bulk frames only.
+    pub(super) fn into_further(self) -> Option<OpenLane> {
+        let Self { connection, channels, events, .. } = self;
+        let bulk = channels.into_iter().next()?;
+        Some(OpenLane::new(connection, bulk, events))
     }
 
     /// Gives the lane up.
@@ -280,25 +338,4 @@ async fn negotiated(
 
 fn local(error: webrtc::error::Error) -> LaneError {
     LaneError::Local(error.to_string())
-}
-
-/// Refuses a peer that would not take our blocks (RFC 8841 §6.1; 64 KiB when it does not say), and
-/// candidates in the description, which nobody would count: they are trickled.
-fn check_description(sdp: &str) -> Result<(), LaneError> {
-    if sdp.contains("a=candidate") {
-        return Err(LaneError::BadDescription);
-    }
-    let size = sdp.lines().find_map(|line| line.trim_end().strip_prefix("a=max-message-size:"));
-    match size.and_then(|it| it.parse::<u64>().ok()).unwrap_or(64 * 1024) {
-        0 => Ok(()), // No limit.
-        size if size >= (HEADER_BYTES + PAYLOAD_BYTES) as u64 => Ok(()),
-        _ => Err(LaneError::BadDescription),
-    }
-}
-
-/// The SHA-256 fingerprint in a description (RFC 8122 §5).
-fn fingerprint_of(sdp: &str) -> Option<Hash> {
-    let hex = sdp.lines().find_map(|line| line.trim_end().strip_prefix("a=fingerprint:sha-256 "))?;
-    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(hex.replace(':', "").as_bytes()).ok()?;
-    bytes.try_into().ok()
 }

@@ -8,7 +8,6 @@ use rtc::peer_connection::transport::RTCDtlsRole;
 use webrtc::peer_connection::{SettingEngine, SettingEngineBuilder};
 
 use crate::transport::peer::Reach;
-use crate::transport::socket::window_bytes;
 use crate::wire::block::{HEADER_BYTES, MAX_PAYLOAD_BYTES};
 
 /// SCTP packet size inside one host, in bytes.
@@ -51,8 +50,8 @@ const STUN_PATH_AFTER: Duration = Duration::from_millis(50);
 /// How long an address pair is tried.
 const CHECK_FOR: Duration = Duration::from_secs(15);
 
-/// The settings of a lane.
-pub(super) fn settings(reach: Reach) -> SettingEngine {
+/// The settings of a lane with such an SCTP receive window, in bytes.
+pub(super) fn settings(reach: Reach, window: u32) -> SettingEngine {
     let max_message = u32::try_from(HEADER_BYTES + MAX_PAYLOAD_BYTES).expect("256 KiB fits");
     let check_interval = match reach {
         Reach::SameHost => LOOPBACK_CHECK_INTERVAL,
@@ -71,7 +70,7 @@ pub(super) fn settings(reach: Reach) -> SettingEngine {
         .with_answering_dtls_role(RTCDtlsRole::Client)
         .with_ice_timeouts(Some(ICE_DISCONNECTED_AFTER), Some(ICE_FAILED_AFTER), Some(ICE_KEEPALIVE_EVERY))
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(max_message))
-        .with_sctp_max_receive_buffer_size(window_bytes());
+        .with_sctp_max_receive_buffer_size(window);
     match reach {
         Reach::SameHost => {
             builder.with_sctp_mtu(LOOPBACK_SCTP_MTU).with_receive_mtu(LOOPBACK_RECEIVE_MTU).build()

@@ -91,6 +91,10 @@ impl Runtime for LaneRuntime {
         TokioRuntime.spawn(future)
     }
 
+    fn spawn_reactor(&self, threads: usize, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
+        TokioRuntime.spawn_reactor(threads, future)
+    }
+
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         enlarge(&socket);
         TokioRuntime.wrap_udp_socket(socket)

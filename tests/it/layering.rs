@@ -108,6 +108,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("std::process::", &["main"]),
     ("webrtc::", &["transport"]),
     ("rtc::", &["transport"]),
+    ("rtc_sctp::", &["transport"]),
     ("tokio_tungstenite::", &["server", "signaling"]),
     ("hyper::", &["server"]),
     ("mdns_sd::", &["lan"]),

@@ -177,7 +177,7 @@ pub async fn listen() -> (TcpListener, SocketAddr) {
 
 pub fn surroundings() -> Surroundings {
     let host = Some(b"one host for both".to_vec());
-    Surroundings { limit: Limit::ThisHost, host, stun: StunServers::look_up(&[]) }
+    Surroundings { limit: Limit::ThisHost, host, stun: StunServers::look_up(&[]), lanes: None }
 }
 
 pub async fn dial(address: SocketAddr) -> Signaling {

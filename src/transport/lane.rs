@@ -1,0 +1,82 @@
+//! One open lane of a link, as far as bulk frames go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::{Mutex, mpsc};
+use webrtc::data_channel::{DataChannel, DataChannelEvent};
+use webrtc::peer_connection::PeerConnection;
+
+use crate::transport::LinkLost;
+use crate::transport::peer::LaneEvent;
+
+/// An open lane.
+pub(super) struct OpenLane {
+    connection: Arc<dyn PeerConnection>,
+    pub(super) bulk: Arc<dyn DataChannel>,
+    events: Mutex<mpsc::Receiver<LaneEvent>>,
+    used: AtomicBool,
+    lost: AtomicBool,
+}
+
+impl OpenLane {
+    pub(super) fn new(
+        connection: Arc<dyn PeerConnection>,
+        bulk: Arc<dyn DataChannel>,
+        events: mpsc::Receiver<LaneEvent>,
+    ) -> Self {
+        let (used, lost) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { connection, bulk, events: Mutex::new(events), used, lost }
+    }
+
+    /// The next frame that comes over it. Cancel safe.
+    pub(super) async fn next(&self) -> Result<Bytes, LinkLost> {
+        let mut events = self.events.lock().await;
+        loop {
+            tokio::select! {
+                biased;
+                event = self.bulk.poll() => match event {
+                    Some(DataChannelEvent::OnMessage(message)) => return Ok(message.data.freeze()),
+                    Some(DataChannelEvent::OnClose) | None => return Err(LinkLost::Closed),
+                    Some(_) => (),
+                },
+                event = events.recv() => match event {
+                    Some(LaneEvent::Silent) => return Err(LinkLost::Silent),
+                    Some(LaneEvent::Failed) | None => return Err(LinkLost::Closed),
+                    Some(_) => (),
+                },
+            }
+        }
+    }
+
+    /// A frame has gone over it: what is lost with it now is lost with the link.
+    pub(super) fn mark_used(&self) {
+        self.used.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a frame has gone over it.
+    pub(super) fn is_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Nothing goes over it any more.
+    pub(super) fn mark_lost(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether frames may go over it.
+    pub(super) fn is_live(&self) -> bool {
+        !self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the peer has not acknowledged; more than any lane holds for one that is closed.
+    pub(super) async fn outstanding_bytes(&self) -> usize {
+        self.bulk.outstanding_bytes().await.unwrap_or(usize::MAX)
+    }
+
+    /// Hangs up.
+    pub(super) async fn close(&self) {
+        self.connection.close().await.ok();
+    }
+}
