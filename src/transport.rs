@@ -2,9 +2,10 @@
 //!
 //! [`Link`] is the waist between the session and the network; it has no WebRTC words. Behind it a link
 //! begins with one lane (`peer`, `lane`, `settings`, `socket`), and where more help (`engine`) it opens
-//! them while it is used (`growing`) and spreads bulk frames over them (`link`, `reorder`). Only these
-//! files say `webrtc::`; `memory` carries the tests.
+//! them while it is used (`growing`), spreads bulk frames over them (`pump`, `spread`), and puts them in
+//! order again (`reorder`). Only these files say `webrtc::`; `memory` carries the tests.
 
+mod best;
 mod description;
 mod engine;
 mod growing;
@@ -12,9 +13,11 @@ mod lane;
 mod link;
 pub mod memory;
 pub mod peer;
+mod pump;
 mod reorder;
 mod settings;
 mod socket;
+mod spread;
 
 use std::future::Future;
 use std::net::IpAddr;

@@ -43,16 +43,9 @@ impl Engine {
         if cores > 2 { (cores / 2).min(4) } else { 0 }
     }
 
-    /// Unacknowledged bytes that a lane may hold before it has no room; with one frame more this is also
-    /// what may be in flight.
-    ///
-    /// The stock engine loses a burst that is larger than a queue on the way, and then sends one packet a
-    /// second: with 700 KB it fills five times as much of 200 Mbit/s over 50 ms as with 16 MiB.
-    pub(super) fn send_buffer_bytes(self, reach: Reach) -> usize {
-        match (self, reach) {
-            (Self::Stock, Reach::Everywhere) => 576 << 10,
-            (Self::Own, _) | (Self::Stock, Reach::SameHost) => 4 << 20,
-        }
+    /// Whether more than a line takes must not be given to it: see `transport::spread`.
+    pub(super) fn needs_care(self, reach: Reach) -> bool {
+        self == Self::Stock && reach == Reach::Everywhere
     }
 }
 

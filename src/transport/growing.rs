@@ -57,6 +57,11 @@ impl Most {
             threads: Engine::threads(cores),
         }
     }
+
+    /// Whether this side asks for any.
+    pub(super) fn may_ask(&self) -> bool {
+        self.asked > 0
+    }
 }
 
 /// Handle of the task that opens lanes; the task ends when this is dropped.
@@ -145,7 +150,7 @@ impl Grower {
         done: mpsc::Sender<Result<OpenLane, Broken>>,
         mut stopped: oneshot::Receiver<()>,
     ) {
-        let may_ask = self.most.asked > 0;
+        let may_ask = self.most.may_ask();
         loop {
             tokio::select! {
                 _ = &mut stopped => break,

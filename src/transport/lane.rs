@@ -1,7 +1,7 @@
-//! One open lane of a link, as far as bulk frames go.
+//! The open lanes of a link, as far as bulk frames go.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as Shared, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc};
@@ -10,6 +10,30 @@ use webrtc::peer_connection::PeerConnection;
 
 use crate::transport::LinkLost;
 use crate::transport::peer::LaneEvent;
+
+/// All lanes that a link has had. None is taken away, so a lane keeps its place.
+pub(super) struct Lanes {
+    pub(super) first: Arc<OpenLane>,
+    further: Shared<Vec<Arc<OpenLane>>>,
+}
+
+impl Lanes {
+    pub(super) fn new(first: OpenLane) -> Self {
+        // Bind goes over it, if nothing else.
+        first.mark_used();
+        Self { first: Arc::new(first), further: Shared::default() }
+    }
+
+    /// All, the first one first.
+    pub(super) fn all(&self) -> Vec<Arc<OpenLane>> {
+        let further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(&self.first).chain(further.iter()).cloned().collect()
+    }
+
+    pub(super) fn add(&self, lane: OpenLane) {
+        self.further.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(lane));
+    }
+}
 
 /// An open lane.
 pub(super) struct OpenLane {
@@ -70,9 +94,10 @@ impl OpenLane {
         !self.lost.load(Ordering::Relaxed)
     }
 
-    /// Bytes that the peer has not acknowledged; more than any lane holds for one that is closed.
-    pub(super) async fn outstanding_bytes(&self) -> usize {
-        self.bulk.outstanding_bytes().await.unwrap_or(usize::MAX)
+    /// Bytes that the peer has not acknowledged; `None` when nothing goes over it any more.
+    pub(super) async fn outstanding_bytes(&self) -> Option<usize> {
+        let bytes = self.bulk.outstanding_bytes().await.ok()?;
+        self.is_live().then_some(bytes)
     }
 
     /// Hangs up.

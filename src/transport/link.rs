@@ -1,11 +1,10 @@
 //! The open lanes of one link as a [`Link`].
 //!
-//! Control frames stay on the first lane. Bulk frames do too, as they are, until a further lane is open;
-//! from then on each has a number and goes to the lane that has the least under way. A lane that is lost
-//! after a frame went over it takes the link with it: the session, which outlives links, knows what is
-//! missing. One that was not used yet is forgotten.
+//! Control frames stay on the first lane. A lane that is lost after a frame went over it takes the link
+//! with it: the session, which outlives links, knows what is missing. One that was not used yet is
+//! forgotten.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,13 +12,15 @@ use bytes::Bytes;
 use futures_util::future::select_all;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
+use crate::transport::engine::Engine;
 use crate::transport::growing::{Growth, Most};
-use crate::transport::lane::OpenLane;
+use crate::transport::lane::{Lanes, OpenLane};
 use crate::transport::peer::Grounds;
+use crate::transport::pump::Pump;
 use crate::transport::reorder::Reorder;
+use crate::transport::spread::Spread;
 use crate::transport::{Link, LinkLost};
 use crate::wire::Channel;
-use crate::wire::lanes;
 
 /// Longest wait for the peer to acknowledge the last frames when hanging up.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);
@@ -30,29 +31,17 @@ const GROW_AFTER: u64 = 8 << 20;
 
 /// A link over one or more lanes.
 pub struct WebRtcLink {
-    first: Arc<OpenLane>,
+    lanes: Arc<Lanes>,
     control: Arc<dyn DataChannel>,
     about: Arc<dyn DataChannel>,
     grounds: Grounds,
-    further: Mutex<Vec<Arc<OpenLane>>>,
     growth: Option<Growth>,
+    /// Where bulk frames go, unless all go to the first lane as they are.
+    pump: Option<Pump>,
+    sent_bytes: AtomicU64,
     incoming: Mutex<Reorder>,
-    outgoing: Mutex<Outgoing>,
     /// Which lane is looked at first for a frame, so that none is looked at never.
     turn: AtomicUsize,
-}
-
-/// What went out.
-#[derive(Debug, Default)]
-struct Outgoing {
-    bytes: u64,
-    /// Number of the next frame, once they have numbers.
-    next: Option<u64>,
-}
-
-/// Nobody panics with one of these held.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl WebRtcLink {
@@ -63,17 +52,15 @@ impl WebRtcLink {
         about: Arc<dyn DataChannel>,
         grounds: Grounds,
     ) -> Self {
-        // Bind goes over it, if nothing else.
-        first.mark_used();
         Self {
-            first: Arc::new(first),
+            lanes: Arc::new(Lanes::new(first)),
             control,
             about,
             grounds,
-            further: Mutex::default(),
             growth: None,
+            pump: None,
+            sent_bytes: AtomicU64::new(0),
             incoming: Mutex::default(),
-            outgoing: Mutex::default(),
             turn: AtomicUsize::new(0),
         }
     }
@@ -81,20 +68,23 @@ impl WebRtcLink {
     /// Lets it open further lanes, `most` in all or as many as help. Only for a link that is bound: what
     /// comes over the first lane is believed, fingerprints of others too.
     pub fn growing(mut self, most: Option<u8>) -> Self {
-        let most = Most::new(most, self.grounds.reach);
+        let (reach, engine) = (self.grounds.reach, Engine::HERE);
+        let most = Most::new(most, reach);
+        let careful = engine.needs_care(reach);
+        self.pump =
+            (careful || most.may_ask()).then(|| Pump::start(self.lanes.clone(), Spread::new(careful)));
         self.growth = Some(Growth::start(self.about.clone(), self.grounds.clone(), most));
         self
     }
 
     /// How many lanes are open.
     pub fn lanes(&self) -> usize {
-        self.live().len()
+        self.lanes.all().iter().filter(|lane| lane.is_live()).count()
     }
 
-    /// Open lanes, the first one first.
-    fn live(&self) -> Vec<Arc<OpenLane>> {
-        let further = lock(&self.further);
-        std::iter::once(&self.first).chain(further.iter().filter(|lane| lane.is_live())).cloned().collect()
+    /// What is waiting to come out in order. Nobody panics with it held.
+    fn incoming(&self) -> MutexGuard<'_, Reorder> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next further lane; pends when there is none to come.
@@ -115,73 +105,43 @@ impl WebRtcLink {
     /// The next frame that came over any of `lanes`, and over which. Cancel safe.
     async fn next_of<'a>(&self, lanes: &'a [Arc<OpenLane>]) -> (&'a OpenLane, Result<Bytes, LinkLost>) {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % lanes.len();
-        let in_turn = lanes.iter().cycle().skip(turn).take(lanes.len());
+        let in_turn = lanes.iter().cycle().skip(turn).take(lanes.len()).filter(|lane| lane.is_live());
         let next = in_turn.map(|lane| Box::pin(async move { (&**lane, lane.next().await) }));
         select_all(next).await.0
     }
 
     async fn send_bulk(&self, frame: Bytes) -> Result<(), LinkLost> {
-        let lanes = self.live();
-        let (begin, number) = {
-            let mut outgoing = lock(&self.outgoing);
-            let before = outgoing.bytes;
-            outgoing.bytes += frame.len() as u64;
-            if before < GROW_AFTER
-                && outgoing.bytes >= GROW_AFTER
-                && let Some(growth) = &self.growth
-            {
-                growth.is_worth_it();
-            }
-            let begin = outgoing.next.is_none() && lanes.len() > 1;
-            if begin {
-                outgoing.next = Some(0);
-            }
-            let number = outgoing.next;
-            outgoing.next = number.map(|it| it + 1);
-            (begin, number)
-        };
-        let closed = |_| LinkLost::Closed;
-        let Some(number) = number else {
-            return self.first.bulk.send(frame.into()).await.map_err(closed);
-        };
-        if begin {
-            self.first.bulk.send(lanes::number(0, &[])).await.map_err(closed)?;
+        let bytes = frame.len() as u64;
+        let before = self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before < GROW_AFTER
+            && before + bytes >= GROW_AFTER
+            && let Some(growth) = &self.growth
+        {
+            growth.is_worth_it();
         }
-        let lane = emptiest(&lanes).await.unwrap_or(&self.first);
-        lane.mark_used();
-        lane.bulk.send(lanes::number(number, &frame)).await.map_err(closed)
+        match &self.pump {
+            Some(pump) => pump.send(frame).await,
+            None => self.lanes.first.bulk.send(frame.into()).await.map_err(|_| LinkLost::Closed),
+        }
     }
 
     /// Closes all lanes, also those on their way.
     async fn end(self) {
+        drop(self.pump);
         if let Some(growth) = self.growth {
             growth.end().await;
         }
-        let further = std::mem::take(&mut *lock(&self.further));
-        self.first.close().await;
-        for lane in further {
+        for lane in self.lanes.all() {
             lane.close().await;
         }
     }
 }
 
-/// The lane with the least under way.
-async fn emptiest(lanes: &[Arc<OpenLane>]) -> Option<&Arc<OpenLane>> {
-    let mut found = None;
-    for lane in lanes {
-        let bytes = lane.outstanding_bytes().await;
-        if found.is_none_or(|(least, _)| bytes < least) {
-            found = Some((bytes, lane));
-        }
-    }
-    found.map(|(_, lane)| lane)
-}
-
 impl Link for WebRtcLink {
     async fn recv(&self) -> Result<(Channel, Bytes), LinkLost> {
         loop {
-            let lanes = self.live();
-            let ready = lock(&self.incoming).is_ready();
+            let lanes = self.lanes.all();
+            let ready = self.incoming().is_ready();
             tokio::select! {
                 biased;
                 event = self.control.poll() => match event {
@@ -192,19 +152,19 @@ impl Link for WebRtcLink {
                     Some(_) => (),
                 },
                 grown = self.grown() => {
-                    lock(&self.further).push(Arc::new(grown?));
+                    self.lanes.add(grown?);
                     log::debug!("{} lanes are open", self.lanes());
                 }
                 () = std::future::ready(()), if ready => {
-                    if let Some(frame) = lock(&self.incoming).next() {
+                    if let Some(frame) = self.incoming().next() {
                         return Ok((Channel::Bulk, frame));
                     }
                 }
                 (lane, frame) = self.next_of(&lanes) => match frame {
                     Ok(frame) => {
                         lane.mark_used();
-                        let first = std::ptr::eq(lane, &*self.first);
-                        if let Err(disorder) = lock(&self.incoming).take(first, frame) {
+                        let first = std::ptr::eq(lane, &*self.lanes.first);
+                        if let Err(disorder) = self.incoming().take(first, frame) {
                             log::warn!("the other side sent {disorder}");
                             return Err(LinkLost::Closed);
                         }
@@ -217,19 +177,12 @@ impl Link for WebRtcLink {
     }
 
     async fn ready(&self, channel: Channel) -> Result<(), LinkLost> {
-        if channel == Channel::Control {
-            return self.control.writable().await.map_err(|_| LinkLost::Closed);
-        }
-        let lanes = self.live();
-        let mut waiting: Vec<_> = lanes.iter().map(|lane| lane.bulk.writable()).collect();
-        while !waiting.is_empty() {
-            let (room, _, others) = select_all(waiting).await;
-            if room.is_ok() {
-                return Ok(());
-            }
-            waiting = others;
-        }
-        Err(LinkLost::Closed)
+        let channel = match (channel, &self.pump) {
+            (Channel::Control, _) => &self.control,
+            (Channel::Bulk, Some(pump)) => return pump.ready().await,
+            (Channel::Bulk, None) => &self.lanes.first.bulk,
+        };
+        channel.writable().await.map_err(|_| LinkLost::Closed)
     }
 
     async fn send(&self, channel: Channel, frame: Bytes) -> Result<(), LinkLost> {
