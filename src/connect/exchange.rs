@@ -28,18 +28,10 @@ pub(super) async fn agree(
     random: &[u8; RANDOM_BYTES],
 ) -> Result<Schedule, ConnectError> {
     let (sharing, share) = handshake::start(exchange.role, context, random);
-    // The receiver speaks first, so that the sender answers one guess and offers none.
-    let theirs = match exchange.role {
-        Role::Receiver => {
-            exchange.signaling.send(share).await?;
-            exchange.peer_message().await?
-        }
-        Role::Sender => {
-            let theirs = exchange.peer_message().await?;
-            exchange.signaling.send(share).await?;
-            theirs
-        }
-    };
+    // Neither waits for the other's share, which saves a round trip: a share tells nothing of the words, and
+    // what tests a guess is the receiver's confirmation, which the sender answers only when it is right.
+    exchange.signaling.send(share).await?;
+    let theirs = exchange.peer_message().await?;
     let (confirming, confirm) = sharing.handle(&theirs)?;
     if let Some(confirm) = confirm {
         exchange.signaling.send(confirm).await?;

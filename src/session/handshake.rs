@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Receiver: Joined ─► pake(Ya) ─► gets pake(Yb) ─► confirm(Ta) ─► gets confirm(Tb) ─► Keys
-//! Sender:   Peered ─► gets pake(Ya) ─► pake(Yb) ─► gets confirm(Ta) ─► confirm(Tb) ─► Keys
+//! Sender:   Peered ─► pake(Yb) ─► gets pake(Ya) ─► gets confirm(Ta) ─► confirm(Tb) ─► Keys
 //! ```
 //!
 //! Pure: the caller gives the random bytes and carries the messages. Each state is consumed by the step
