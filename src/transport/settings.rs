@@ -7,17 +7,16 @@ use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use rtc::peer_connection::transport::RTCDtlsRole;
 use webrtc::peer_connection::{SettingEngine, SettingEngineBuilder};
 
+use crate::transport::engine::Engine;
 use crate::transport::peer::Reach;
 use crate::wire::block::{HEADER_BYTES, MAX_PAYLOAD_BYTES};
 
-/// SCTP packet size inside one host, in bytes.
+/// The largest SCTP packet, in bytes.
 ///
-/// Loopback's MTU is 65,536; DTLS records end at 16,384 (RFC 6347 §4.1.1), so this is the largest
-/// packet that one record holds. It moves twice what the default of 1,191 does.
-const LOOPBACK_SCTP_MTU: u32 = 16_300;
-
-/// Receive buffer for one packet on loopback, in bytes.
-const LOOPBACK_RECEIVE_MTU: usize = 65_535;
+/// DTLS records end at 16,384 (RFC 6347 §4.1.1), so this is the largest packet that one record holds. On loopback,
+/// whose MTU is 65,536, it moves twice what the default of 1,191 does. Elsewhere our own SCTP probes how much
+/// of it the path takes; the stock one would just send it.
+const LARGEST_SCTP_PACKET: u32 = 16_300;
 
 /// No packet for this long on an open lane: the link is lost, and another one is looked for.
 ///
@@ -71,10 +70,8 @@ pub(super) fn settings(reach: Reach, window: u32) -> SettingEngine {
         .with_ice_timeouts(Some(ICE_DISCONNECTED_AFTER), Some(ICE_FAILED_AFTER), Some(ICE_KEEPALIVE_EVERY))
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(max_message))
         .with_sctp_max_receive_buffer_size(window);
-    match reach {
-        Reach::SameHost => {
-            builder.with_sctp_mtu(LOOPBACK_SCTP_MTU).with_receive_mtu(LOOPBACK_RECEIVE_MTU).build()
-        }
-        Reach::Everywhere => builder.build(),
+    match (reach, Engine::HERE) {
+        (Reach::SameHost, _) | (_, Engine::Own) => builder.with_sctp_mtu(LARGEST_SCTP_PACKET).build(),
+        (Reach::Everywhere, Engine::Stock) => builder.build(),
     }
 }
