@@ -27,6 +27,17 @@ pub(crate) struct Label {
     pub(crate) ppid: u32,
 }
 
+impl Label {
+    fn of(data: &Data) -> Self {
+        Self { stream: data.stream, ssn: (!data.unordered).then_some(data.ssn), ppid: data.ppid }
+    }
+}
+
+/// What is kept of a payload.
+fn kept(payload: Bytes) -> Bytes {
+    if payload.len() < COPIED_BELOW { Bytes::copy_from_slice(&payload) } else { payload }
+}
+
 /// A whole message.
 #[derive(Debug)]
 pub(crate) struct Assembled {
@@ -48,18 +59,24 @@ struct Segment {
 
 impl Segment {
     fn new(data: Data) -> Self {
-        let label =
-            Label { stream: data.stream, ssn: (!data.unordered).then_some(data.ssn), ppid: data.ppid };
-        let payload_bytes = data.payload.len();
-        let payload =
-            if payload_bytes < COPIED_BELOW { Bytes::copy_from_slice(&data.payload) } else { data.payload };
         Self {
-            label,
-            fragments: VecDeque::from([payload]),
-            payload_bytes,
+            label: Label::of(&data),
+            payload_bytes: data.payload.len(),
             begins: data.beginning,
             ends: data.ending,
+            fragments: VecDeque::from([kept(data.payload)]),
         }
+    }
+
+    /// Appends the fragment that follows it.
+    fn push(&mut self, data: Data) -> Result<(), Violation> {
+        if self.label != Label::of(&data) {
+            return Err(Violation::BadFragments);
+        }
+        self.payload_bytes += data.payload.len();
+        self.ends = data.ending;
+        self.fragments.push_back(kept(data.payload));
+        Ok(())
     }
 
     fn is_whole(&self) -> bool {
@@ -137,21 +154,30 @@ impl Reassembly {
         };
         let follows = self.after(tsn, &data, &arrived)?;
 
-        let mut segment = Segment::new(data);
-        if let Some(next) = follows.then(|| self.remove(tsn + 1)).flatten() {
-            segment.append(next)?;
-        }
-        let first = continues.unwrap_or(tsn);
-        if let Some(known) = continues.and_then(|first| self.segments.get_mut(&first)) {
-            self.charge -= known.charge();
-            known.append(segment)?;
-            if !known.is_whole() && known.payload_bytes <= self.message_bytes {
-                self.charge += known.charge();
-                return Ok(None);
+        let next = follows.then(|| self.remove(tsn + 1)).flatten();
+        let (first, segment) = match continues.and_then(|first| Some((first, self.segments.get_mut(&first)?)))
+        {
+            Some((first, segment)) => {
+                self.charge -= segment.charge();
+                segment.push(data)?;
+                if let Some(next) = next {
+                    segment.append(next)?;
+                }
+                if !segment.is_whole() && segment.payload_bytes <= self.message_bytes {
+                    self.charge += segment.charge();
+                    return Ok(None);
+                }
+                let Some(segment) = self.segments.remove(&first) else { return Ok(None) };
+                (first, segment)
             }
-            let Some(known) = self.segments.remove(&first) else { return Ok(None) };
-            segment = known;
-        }
+            None => {
+                let mut segment = Segment::new(data);
+                if let Some(next) = next {
+                    segment.append(next)?;
+                }
+                (tsn, segment)
+            }
+        };
         if segment.payload_bytes > self.message_bytes {
             return Err(Violation::MessageTooLong);
         }
