@@ -73,7 +73,7 @@ pub(crate) struct Inbound {
     streams: Streams,
     window: Window,
     acknowledging: Acknowledging,
-    /// What the message in the making may take beyond the window: its fragments, if they have 192 bytes and more.
+    /// What the message in the making may take beyond the window: its fragments, if they have 64 bytes and more.
     reserve: usize,
     longest_payload: usize,
 }

@@ -146,7 +146,10 @@ mod tests {
                     model = model.split_off(&start);
                 } else {
                     let mut told = Vec::new();
-                    ranges.insert(range.clone(), |fresh| told.extend(fresh));
+                    ranges.insert(range.clone(), |fresh| {
+                        assert!(!fresh.is_empty());
+                        told.extend(fresh);
+                    });
                     let new: Vec<u64> = range.filter(|&value| model.insert(value)).collect();
                     assert_eq!(told, new, "seed {seed}");
                 }

@@ -45,6 +45,12 @@ impl Streams {
         self.charge
     }
 
+    /// How many streams have a queue.
+    #[cfg(test)]
+    pub(crate) fn queues(&self) -> usize {
+        self.queues.len()
+    }
+
     /// Takes a message. One whose sequence number lies behind was given up by the peer, and is dropped.
     pub(crate) fn deliver(&mut self, message: Assembled) -> Result<(), Violation> {
         let stream = message.label.stream;

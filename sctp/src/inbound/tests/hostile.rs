@@ -150,6 +150,7 @@ fn every_stream_may_be_used_and_leaves_little() {
         }
     }
     assert_eq!(receiver.inbound.kept(), 0);
+    assert!(receiver.inbound.streams.queues() <= 100, "idle streams have none");
     receiver.packet([chunk(1 << 16, 77, 1, Whole, b"second")]);
     assert_eq!(receiver.read(77), [b"second"]);
 }
