@@ -131,7 +131,7 @@ impl Association {
         self.inbound = Inbound::new(peer.initial_tsn, self.limits);
         self.outbound.establish(now, peer.window, peer.extensions.forward_tsn);
         self.zero_checksum = peer.extensions.zero_checksum;
-        self.stream_count = Some(peer.inbound_streams.min(peer.outbound_streams).min(STREAMS));
+        self.stream_count = Some(peer.inbound_streams.min(peer.outbound_streams));
         self.resets.establish(peer.initial_tsn, peer.extensions.reconfig);
         self.path.establish(now);
         self.events.push_back(Event::Connected);

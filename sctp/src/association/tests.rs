@@ -25,13 +25,15 @@ struct Side {
     drained: bool,
 }
 
+type Lose = Box<dyn FnMut(usize, &Packet) -> bool>;
+
 /// Both sides and the time.
 struct Pair {
     sides: [Side; 2],
     now: Instant,
     /// Datagrams sent so far, by both; `lose` says which of them do not arrive.
     sent: usize,
-    lose: Box<dyn FnMut(usize, &Packet) -> bool>,
+    lose: Lose,
 }
 
 fn address() -> SocketAddr {
