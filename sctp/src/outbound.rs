@@ -159,15 +159,18 @@ impl Outbound {
         Some(forward)
     }
 
-    /// When [`Self::handle_timeout`] wants to be called, or [`Self::next_data`] may have more: the pace, a tail probe, a
-    /// retransmission timeout, a lifetime.
+    /// When [`Self::handle_timeout`] wants to be called, or [`Self::next_data`] or [`Self::next_forward_tsn`] may have
+    /// more: the pace, a tail probe, a retransmission timeout, a lifetime.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         if !self.established {
             return None;
         }
         let lifetime = if self.forward.supported { self.queue.lifetime() } else { None };
         let alarm = self.alarm().map(|(at, _)| at);
-        [self.paced_until, self.loss.deadline(), alarm, lifetime].into_iter().flatten().min()
+        [self.paced_until, self.loss.deadline(), self.forward.due(), alarm, lifetime]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Time has come to `now`.
@@ -180,7 +183,7 @@ impl Outbound {
             self.find_lost(now);
         }
         let result = self.ring(now);
-        self.forward.advance(&self.flight);
+        self.forward.advance(now, &self.flight);
         result
     }
 

@@ -55,7 +55,7 @@ impl Outbound {
             self.forward.look_again();
         }
         self.find_lost(now);
-        self.forward.advance(&self.flight);
+        self.forward.advance(now, &self.flight);
         self.forward.on_sack(now, self.flight.base(), cumulative >= base, self.rtt.smoothed());
         self.tell_control(now, &news, in_flight_before, rtt);
         Ok(())

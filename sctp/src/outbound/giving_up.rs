@@ -22,7 +22,8 @@ pub(super) struct Forward {
     point: u64,
     /// The first chunk that was not looked at for that.
     examined: u64,
-    due: bool,
+    /// Since when it is time to tell the peer.
+    due: Option<Instant>,
     sent_at: Option<Instant>,
 }
 
@@ -38,7 +39,7 @@ impl Forward {
     }
 
     /// Moves the point over what is abandoned or arrived (RFC 3758 §3.5 C2). Nothing is looked at twice.
-    pub(super) fn advance(&mut self, flight: &Flight) {
+    pub(super) fn advance(&mut self, now: Instant, flight: &Flight) {
         if !flight.has_abandoned() {
             return;
         }
@@ -47,7 +48,7 @@ impl Forward {
             match chunk.state {
                 State::Abandoned => {
                     self.point = self.examined;
-                    self.due = true;
+                    self.due = Some(now);
                 }
                 State::Acked => {}
                 State::Flying | State::Lost => return,
@@ -64,24 +65,33 @@ impl Forward {
     /// A SACK came: if the peer is still behind, it is told again, though not more than once a round trip (RFC 3758 §3.5 C3).
     pub(super) fn on_sack(&mut self, now: Instant, base: u64, moved: bool, smoothed: Option<Duration>) {
         if !self.is_outstanding(base) {
-            self.due = false;
+            self.due = None;
             return;
         }
         let told = match (self.sent_at, smoothed) {
             (Some(sent_at), Some(smoothed)) => now < sent_at + smoothed,
             _ => false,
         };
-        self.due |= moved || !told;
+        if moved || !told {
+            self.due = Some(now);
+        }
     }
 
     /// The timeout fired.
-    pub(super) fn repeat(&mut self, base: u64) {
-        self.due |= self.is_outstanding(base);
+    pub(super) fn repeat(&mut self, now: Instant, base: u64) {
+        if self.is_outstanding(base) {
+            self.due = Some(now);
+        }
+    }
+
+    /// Since when there is something to tell.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
     }
 
     /// The chunk, if it is time for one; as far as its list fits in a packet.
     pub(super) fn next(&mut self, now: Instant, flight: &Flight, packet_bytes: usize) -> Option<ForwardTsn> {
-        if !std::mem::take(&mut self.due) || !self.is_outstanding(flight.base()) {
+        if self.due.take().is_none() || !self.is_outstanding(flight.base()) {
             return None;
         }
         self.sent_at = Some(now);
@@ -152,6 +162,6 @@ impl Outbound {
                 None => self.give_up_rest(),
             }
         }
-        self.forward.advance(&self.flight);
+        self.forward.advance(now, &self.flight);
     }
 }

@@ -141,7 +141,7 @@ impl Outbound {
         }
         if flying == 0 {
             if self.forward.is_outstanding(self.flight.base()) {
-                return Some((timeout, Alarm::Timeout));
+                return self.forward.due().is_none().then_some((timeout, Alarm::Timeout));
             }
             let stuck = self.peer_window == 0 && !self.queue.is_empty() && !self.flight.has_lost();
             return stuck.then_some((timeout, Alarm::Persist));
@@ -194,7 +194,7 @@ impl Outbound {
         self.repair.probe_due = false;
         self.repair.backoff = self.repair.backoff.saturating_add(1);
         self.repair.since = Some(now);
-        self.forward.repeat(self.flight.base());
+        self.forward.repeat(now, self.flight.base());
         if self.flight.flying_chunks() == 0 {
             return Ok(());
         }

@@ -29,8 +29,9 @@ impl Outbound {
         while let Some(tsn) = self.flight.first_lost() {
             let chunk = self.flight.get(tsn)?;
             let bytes = chunk.bytes();
-            if self.forward.supported && is_over(chunk.fragment.reliability, now) {
+            if is_exhausted(chunk, self.forward.supported, now) {
                 self.give_up(tsn);
+                self.forward.advance(now, &self.flight);
                 continue;
             }
             if bytes > room || !(self.credit || self.fits_window(bytes)) || !self.is_paced(now) {
@@ -183,10 +184,6 @@ fn data(fragment: &Fragment, payload: Bytes) -> Data {
         immediate: false,
         payload,
     }
-}
-
-fn is_over(reliability: Reliability, now: Instant) -> bool {
-    matches!(reliability, Reliability::Until(end) if end <= now)
 }
 
 /// Whether a chunk must not be sent once more: its lifetime is over, or its retransmissions are used up.

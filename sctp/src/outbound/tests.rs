@@ -276,14 +276,14 @@ impl Line {
     }
 
     fn flush(&mut self) {
-        if let Some(forward) = self.sender.next_forward_tsn(self.now) {
-            self.launch(|| Flying::Forward(forward.clone()));
-        }
         for data in flush(&mut self.sender, self.now) {
             self.sent.push((self.now, data.tsn));
             if !self.drop.contains(&(self.sent.len() as u64 - 1)) {
                 self.launch(|| Flying::Data(data.clone()));
             }
+        }
+        if let Some(forward) = self.sender.next_forward_tsn(self.now) {
+            self.launch(|| Flying::Forward(forward.clone()));
         }
     }
 
