@@ -180,3 +180,17 @@ impl Loss {
         self.log = log;
     }
 }
+
+#[cfg(test)]
+impl Loss {
+    /// Every chunk on the way stands in the log, once, and in order.
+    pub(super) fn check(&self, flight: &Flight) {
+        assert!(self.log.iter().is_sorted_by_key(|entry| entry.order));
+        let is_flying = |entry: &&Entry| {
+            flight
+                .get(entry.tsn)
+                .is_some_and(|chunk| chunk.order == entry.order && chunk.state == State::Flying)
+        };
+        assert_eq!(self.log.iter().filter(is_flying).count(), flight.flying_chunks());
+    }
+}

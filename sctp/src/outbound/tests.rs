@@ -7,7 +7,7 @@ mod queueing;
 mod repairing;
 mod windows;
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub(super) struct Told {
     pub(super) mistakes: u32,
     pub(super) most_in_flight: usize,
     pub(super) rtts: Vec<Duration>,
+    /// What a test makes the window, from outside.
+    pub(super) cut_to: Option<usize>,
 }
 
 /// A window that is small after a timeout until something arrives, and else never changes.
@@ -89,7 +91,8 @@ impl Control for Fixed {
     fn set_packet_size(&mut self, _: usize) {}
 
     fn window(&self) -> usize {
-        if self.shrunk { self.window.min(2 * PACKET) } else { self.window }
+        let window = self.told.lock().unwrap().cut_to.unwrap_or(self.window);
+        if self.shrunk { window.min(2 * PACKET) } else { window }
     }
 
     fn pacing_rate(&self) -> Option<u64> {
@@ -188,34 +191,11 @@ impl Receiver {
     }
 }
 
-/// What is on the line: ordered by arrival.
+/// What is on the line.
 enum Flying {
     Data(Data),
     Forward(ForwardTsn),
     Sack(Sack),
-}
-
-struct Arrival(Instant, u64, Flying);
-
-impl PartialEq for Arrival {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Arrival {}
-
-impl PartialOrd for Arrival {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Arrival {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        // The greatest is the earliest, as a heap wants it.
-        (other.0, other.1).cmp(&(self.0, self.1))
-    }
 }
 
 /// Both ends, and what lies between.
@@ -224,7 +204,8 @@ pub(super) struct Line {
     pub(super) sender: Outbound,
     pub(super) receiver: Receiver,
     pub(super) told: Arc<Mutex<Told>>,
-    flying: BinaryHeap<Arrival>,
+    /// By the instant of arrival, and the order of leaving.
+    flying: BTreeMap<(Instant, u64), Flying>,
     count: u64,
     pub(super) random: Random,
     pub(super) delay: Duration,
@@ -236,6 +217,8 @@ pub(super) struct Line {
     pub(super) drop: Vec<u64>,
     /// Every transmission: when, and which TSN.
     pub(super) sent: Vec<(Instant, u32)>,
+    /// Lengths of the lists of all FORWARD TSNs.
+    pub(super) forwarded: Vec<usize>,
     /// Longest time without anything new at the receiver.
     pub(super) longest_stall: Duration,
 }
@@ -251,7 +234,7 @@ impl Line {
             sender,
             receiver: Receiver::new(),
             told,
-            flying: BinaryHeap::new(),
+            flying: BTreeMap::new(),
             count: 0,
             random: Random(seed),
             delay: 25 * MS,
@@ -260,6 +243,7 @@ impl Line {
             repeat_percent: 0,
             drop: Vec::new(),
             sent: Vec::new(),
+            forwarded: Vec::new(),
             longest_stall: Duration::ZERO,
         }
     }
@@ -271,7 +255,7 @@ impl Line {
         for _ in 0..=u32::from(self.random.percent(self.repeat_percent)) {
             let late = MS * self.random.below(self.jitter_ms + 1) as u32;
             self.count += 1;
-            self.flying.push(Arrival(self.now + self.delay + late, self.count, what()));
+            self.flying.insert((self.now + self.delay + late, self.count), what());
         }
     }
 
@@ -283,6 +267,7 @@ impl Line {
             }
         }
         if let Some(forward) = self.sender.next_forward_tsn(self.now) {
+            self.forwarded.push(forward.streams.len());
             self.launch(|| Flying::Forward(forward.clone()));
         }
     }
@@ -296,7 +281,7 @@ impl Line {
             if self.sender.is_idle() {
                 return Ok(true);
             }
-            let arrival = self.flying.peek().map(|arrival| arrival.0);
+            let arrival = self.flying.first_key_value().map(|(key, _)| key.0);
             let next = [arrival, self.sender.deadline()]
                 .into_iter()
                 .flatten()
@@ -319,8 +304,8 @@ impl Line {
     }
 
     fn arrive(&mut self) {
-        while self.flying.peek().is_some_and(|arrival| arrival.0 <= self.now) {
-            match self.flying.pop().unwrap().2 {
+        while let Some(arrival) = self.flying.first_entry().filter(|arrival| arrival.key().0 <= self.now) {
+            match arrival.remove() {
                 Flying::Data(data) => self.receiver.take(data),
                 Flying::Forward(forward) => self.receiver.forward(&forward),
                 Flying::Sack(sack) => {

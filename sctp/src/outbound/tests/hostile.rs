@@ -109,6 +109,7 @@ fn random_answers_do_no_harm() {
             let _ = sender.next_forward_tsn(now);
             assert!(sender.flight.flying_bytes() <= 32 * PACKET, "seed {seed} step {step}");
             sender.flight.check();
+            sender.loss.check(&sender.flight);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What is lost comes again, soon; what is not does not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::outbound::tests::{Line, MS, PACKET, Random, message};
+use crate::outbound::tests::{FIRST, Line, MS, PACKET, Random, Receiver, flush, message, sender};
 use crate::outbound::{MAX_RETRANSMITS, PathFailed};
 
 #[test]
@@ -74,7 +74,7 @@ fn a_lost_tail_is_repaired_by_a_probe() {
         assert_eq!(line.run(Duration::from_secs(1)), Ok(true));
         line.sender.write(0, message(20_000));
         let (began, sent) = (line.now, line.sent.len() as u64);
-        line.drop = (sent + 17 - lost..sent + 17).collect();
+        line.drop = (sent + 18 - lost..sent + 18).collect();
         assert_eq!(line.run(Duration::from_secs(10)), Ok(true));
         assert_eq!(line.told().timeouts, 0);
         // One round trip for the rest, two until the probe, one for it and, where it was not all, one for the others.
@@ -93,7 +93,9 @@ fn a_mistaken_timeout_is_undone() {
     line.delay = Duration::from_millis(900);
     assert_eq!(line.run(Duration::from_secs(1)), Ok(false));
     line.delay = 25 * MS;
-    assert_eq!(line.run(Duration::from_secs(10)), Ok(true));
+    while line.run(MS) != Ok(true) {
+        line.sender.loss.check(&line.sender.flight);
+    }
     let told = line.told();
     assert!(told.timeouts >= 1 && told.mistakes == 1, "{told:?}");
     // Of fifty on the way, the probes and what a small window sent after each timeout.
@@ -159,4 +161,74 @@ fn retransmissions_give_no_round_trips() {
     assert_eq!(line.run(Duration::from_secs(120)), Ok(true));
     // A SACK that got lost makes the next one late, by a few at most.
     assert!(line.told().rtts.iter().all(|rtt| *rtt >= 50 * MS && *rtt < 500 * MS), "{:?}", line.told().rtts);
+}
+
+/// Two probes at most, with what is new, past the window, and asking for an answer.
+#[test]
+fn probes_go_past_the_window_and_ask_to_be_acknowledged() {
+    let start = Instant::now();
+    let (mut sender, told) = sender(20 * PACKET);
+    sender.establish(start, 1 << 20, true);
+    sender.write(0, message(200_000));
+    let mut receiver = Receiver::new();
+    flush(&mut sender, start).into_iter().for_each(|data| receiver.take(data));
+    sender.handle_sack(start + 50 * MS, &receiver.sack()).unwrap();
+    let last = flush(&mut sender, start + 50 * MS).last().unwrap().tsn;
+    for probe in 1..=2 {
+        let at = sender.deadline().unwrap();
+        sender.handle_timeout(at).unwrap();
+        let sent = flush(&mut sender, at);
+        assert_eq!(sent.iter().map(|data| data.tsn).collect::<Vec<_>>(), [last.wrapping_add(probe)]);
+        assert!(sent[0].immediate);
+    }
+    assert_eq!(told.lock().unwrap().timeouts, 0);
+    let at = sender.deadline().unwrap();
+    sender.handle_timeout(at).unwrap();
+    assert_eq!(told.lock().unwrap().timeouts, 1);
+    assert_eq!(flush(&mut sender, at)[0].tsn, FIRST.wrapping_add(receiver.kept.len() as u32));
+}
+
+/// The control may cut its window below what is on the way; the repair of a loss begins all the same.
+#[test]
+fn the_first_retransmission_does_not_wait_for_the_window() {
+    let start = Instant::now();
+    let (mut sender, told) = sender(20 * PACKET);
+    sender.establish(start, 1 << 20, true);
+    sender.write(0, message(200_000));
+    let mut receiver = Receiver::new();
+    let sent = flush(&mut sender, start);
+    sent[2..8].iter().for_each(|data| receiver.take(data.clone()));
+    sender.handle_sack(start + 50 * MS, &receiver.sack()).unwrap();
+    told.lock().unwrap().cut_to = Some(5 * PACKET);
+    let repair: Vec<_> = flush(&mut sender, start + 50 * MS).iter().map(|data| data.tsn).collect();
+    assert_eq!(repair, [FIRST]);
+}
+
+/// A chunk that is only late shows that others may be: then time decides, not how many have overtaken it.
+#[test]
+fn what_was_overtaken_once_is_waited_for() {
+    for seen in [false, true] {
+        let start = Instant::now();
+        let (mut sender, _) = sender(40 * PACKET);
+        sender.establish(start, 1 << 20, true);
+        sender.write(0, message(20_000));
+        let mut receiver = Receiver::new();
+        let sent = flush(&mut sender, start);
+        if seen {
+            receiver.take(sent[1].clone());
+            sender.handle_sack(start + 50 * MS, &receiver.sack()).unwrap();
+        }
+        let rest = if seen { &sent[..1] } else { &sent[..2] };
+        rest.iter().for_each(|data| receiver.take(data.clone()));
+        sender.handle_sack(start + 50 * MS, &receiver.sack()).unwrap();
+        sent[3..8].iter().for_each(|data| receiver.take(data.clone()));
+        sender.handle_sack(start + 51 * MS, &receiver.sack()).unwrap();
+        assert_eq!(flush(&mut sender, start + 51 * MS).is_empty(), seen);
+        if seen {
+            let due = sender.deadline().unwrap();
+            assert_eq!(due, start + 51 * MS + 50 * MS / 4);
+            sender.handle_timeout(due).unwrap();
+            assert_eq!(flush(&mut sender, due).len(), 1);
+        }
+    }
 }

@@ -114,6 +114,27 @@ fn a_window_that_opened_unheard_is_found() {
     assert_eq!(line.run(Duration::from_secs(10)), Ok(true));
 }
 
+/// Probes had become rare; with the window open again there is no reason for such patience.
+#[test]
+fn a_window_that_opens_ends_the_long_waits() {
+    let mut now = Instant::now();
+    let (mut sender, _) = sender(1 << 20);
+    sender.establish(now, 0, true);
+    sender.write(0, message(500));
+    let mut receiver = Receiver::new();
+    receiver.window = 0;
+    for _ in 0..5 {
+        now = sender.deadline().unwrap();
+        sender.handle_timeout(now).unwrap();
+        assert_eq!(flush(&mut sender, now).len(), 1);
+        sender.handle_sack(now, &receiver.sack()).unwrap();
+    }
+    assert!(sender.deadline().is_some_and(|at| at > now + Duration::from_secs(5)));
+    receiver.window = 10_000;
+    sender.handle_sack(now, &receiver.sack()).unwrap();
+    assert!(sender.deadline().is_some_and(|at| at <= now + Duration::from_secs(1)));
+}
+
 /// A peer that answers nothing at a closed window is as dead as any.
 #[test]
 fn a_closed_window_does_not_hide_a_dead_path() {
