@@ -210,3 +210,20 @@ fn a_chunk_that_outlives_its_worth_before_it_is_sent_again_is_passed_over() {
     assert_eq!((forward.cumulative_tsn, forward.streams), (FIRST, vec![(5, 0)]));
     assert!(sender.deadline().is_some_and(|at| at > late));
 }
+
+/// The FORWARD TSN was lost: SACKs that show the peer behind bring another, but only one a round trip.
+#[test]
+fn sacks_that_show_the_peer_behind_repeat_it_once_a_round_trip() {
+    let start = Instant::now();
+    let (mut sender, _) = sender(20 * PACKET);
+    sender.establish(start, 1 << 20, true);
+    for _ in 0..7 {
+        sender.write(5, retransmits(0, 100));
+    }
+    let mut receiver = Receiver::new();
+    flush(&mut sender, start).into_iter().skip(1).for_each(|data| receiver.take(data));
+    for (after, told) in [(50, true), (60, false), (99, false), (100, true), (110, false)] {
+        sender.handle_sack(start + after * MS, &receiver.sack()).unwrap();
+        assert_eq!(sender.next_forward_tsn(start + after * MS).is_some(), told, "after {after} ms");
+    }
+}
