@@ -8,7 +8,7 @@ use crate::Violation;
 use crate::association::path::SUSPICIOUS_TIMEOUTS;
 use crate::association::{Association, AssociationError, Event, State};
 use crate::stream::StreamEvent;
-use crate::wire::{Chunk, Packet};
+use crate::wire::{COMMON_HEADER_BYTES, Chunk, Packet};
 
 /// Longest heartbeat that is echoed, in bytes: more than any stack sends.
 const MAX_ECHO_BYTES: usize = 1024;
@@ -110,7 +110,8 @@ impl Association {
         self.path.observe_timeouts(timeouts);
         let size = self.path.packet_bytes();
         self.outbound.set_packet_size(size);
-        let stuck = timeouts >= SUSPICIOUS_TIMEOUTS && self.outbound.longest_outstanding() > size;
+        let longest = self.outbound.longest_outstanding() + COMMON_HEADER_BYTES;
+        let stuck = timeouts >= SUSPICIOUS_TIMEOUTS && longest > size;
         if stuck && self.path.has_shrunk() {
             log::warn!("the path takes smaller packets than before");
             self.fail(AssociationError::TimedOut);
