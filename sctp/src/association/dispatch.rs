@@ -60,7 +60,7 @@ impl Association {
         match chunk {
             // Nothing may come with it (RFC 9260 §3.3.2).
             Chunk::Init(init) => {
-                self.handle_init(&init);
+                self.handle_init(now, &init);
                 return Ok(Rest::Drop);
             }
             Chunk::InitAck(init) => {

@@ -34,7 +34,11 @@ pub(super) struct Setup {
     peer: Option<Peer>,
     timer: Timer,
     wait: Duration,
+    /// When what is being answered was sent; nothing if that was more than once (RFC 9260 §6.3.1 C5).
     sent_at: Option<Instant>,
+    round_trip: Option<Duration>,
+    /// Whether an INIT was answered already.
+    has_answered: bool,
 }
 
 /// What an INIT or INIT ACK says of the peer.
@@ -50,13 +54,28 @@ struct Peer {
 
 impl Setup {
     pub(super) fn new(initial_tsn: u32) -> Self {
-        let (cookie, peer, sent_at) = (None, None, None);
+        let (cookie, peer, sent_at, round_trip) = (None, None, None, None);
         let (nonce, timer) = (rand::random(), Timer::default());
-        Self { initial_tsn, nonce, cookie, peer, timer, wait: INITIAL_WAIT, sent_at }
+        Self {
+            initial_tsn,
+            nonce,
+            cookie,
+            peer,
+            timer,
+            wait: INITIAL_WAIT,
+            sent_at,
+            round_trip,
+            has_answered: false,
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.timer.deadline()
+    }
+
+    fn answered(&mut self, now: Instant) {
+        let sent_at = self.sent_at.take();
+        self.round_trip = sent_at.map(|sent_at| now.saturating_duration_since(sent_at)).or(self.round_trip);
     }
 }
 
@@ -84,12 +103,16 @@ impl Association {
 
     /// An INIT: answered as long as nothing stands. Afterwards it is an old one: over DTLS a peer that starts anew comes with a
     /// new connection (RFC 8261 §6.1), so RFC 9260's restarts do not happen.
-    pub(super) fn handle_init(&mut self, init: &Init) {
+    pub(super) fn handle_init(&mut self, now: Instant, init: &Init) {
         if !self.is_handshaking() {
             return;
         }
         let peer = Peer::of(init);
         let answer = self.local_init(Some(peer.to_cookie(&self.setup.nonce)));
+        if self.state == State::Listening {
+            let first = !std::mem::replace(&mut self.setup.has_answered, true);
+            self.setup.sent_at = first.then_some(now);
+        }
         self.control.push_to(peer.tag, Chunk::InitAck(answer));
     }
 
@@ -101,8 +124,8 @@ impl Association {
         self.setup.cookie = Some(cookie.clone());
         self.state = State::CookieEchoed;
         // RFC 9260 §6.3.1 C2 for one sample: RTT + 4 * RTT / 2.
-        let round_trip = self.setup.sent_at.map(|sent_at| now.saturating_duration_since(sent_at));
-        self.setup.wait = (3 * round_trip.unwrap_or(INITIAL_WAIT)).clamp(MIN_WAIT, INITIAL_WAIT);
+        self.setup.answered(now);
+        self.setup.wait = (3 * self.setup.round_trip.unwrap_or(INITIAL_WAIT)).clamp(MIN_WAIT, INITIAL_WAIT);
         self.setup.timer.start(now, self.setup.wait);
         self.control.push(Chunk::CookieEcho(cookie));
     }
@@ -110,6 +133,7 @@ impl Association {
     pub(super) fn handle_cookie_echo(&mut self, now: Instant, cookie: &Bytes) {
         let Some(peer) = Peer::from_cookie(cookie.clone(), &self.setup.nonce) else { return };
         if self.is_handshaking() {
+            self.setup.answered(now);
             self.establish(now, peer);
         } else if self.peer_tag != peer.tag || self.state == State::Closed {
             return; // RFC 9260 §5.2.4: from another life.
@@ -130,6 +154,9 @@ impl Association {
         self.peer_tag = peer.tag;
         self.inbound = Inbound::new(peer.initial_tsn, self.limits);
         self.outbound.establish(now, peer.window, peer.extensions.forward_tsn);
+        if let Some(round_trip) = self.setup.round_trip {
+            self.outbound.observe_round_trip(now, round_trip);
+        }
         self.zero_checksum = peer.extensions.zero_checksum;
         self.stream_count = Some(peer.inbound_streams.min(peer.outbound_streams));
         self.resets.establish(peer.initial_tsn, peer.extensions.reconfig);
@@ -146,7 +173,6 @@ impl Association {
         match self.setup.timer.fire(now, self.setup.wait) {
             Ok(false) => (),
             Ok(true) => {
-                // A round trip that began with a retransmission is not known (RFC 9260 §6.3.1 C5).
                 self.setup.sent_at = None;
                 self.control.push(chunk);
             }
