@@ -7,11 +7,13 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::Instant;
 
-use crate::support::{code_of, folder, make_tree, median, p2pcp, pause, rounds};
+use crate::support::{folder, make_tree, median, pause, rounds};
 
 const BYTES: usize = 1 << 30;
 
@@ -101,4 +103,26 @@ fn staged_bytes(target: &Path) -> u64 {
     let stages = fs::read_dir(target).into_iter().flatten().flatten();
     let files = stages.filter_map(|it| fs::read_dir(it.path().join("data")).ok()).flatten().flatten();
     files.filter_map(|it| it.metadata().ok()).map(|it| it.len()).sum()
+}
+
+/// p2pcp with these arguments, with nothing configured.
+fn p2pcp(arguments: &[&std::ffi::OsStr]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_p2pcp"));
+    command.args(arguments).env_remove("SIGNALING_SERVER_ADDR").env_remove("STUN_SERVERS");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// The code that `send` shows. The rest of what it says is read and dropped.
+fn code_of(send: &mut Child) -> String {
+    let stderr = BufReader::new(send.stderr.take().expect("piped above"));
+    let (sender, code) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            if let Some(code) = line.strip_prefix("code: ") {
+                sender.send(code.to_owned()).ok();
+            }
+        }
+    });
+    code.recv().expect("send shows a code")
 }

@@ -1,10 +1,8 @@
-//! What benches share: trees, processes, medians.
+//! What benches share: trees, pauses, medians.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
 /// How often each case runs.
@@ -44,28 +42,6 @@ pub fn make_tree(source: &Path, files: u32, bytes: usize) {
             left -= part;
         }
     }
-}
-
-/// p2pcp with these arguments, with nothing configured.
-pub fn p2pcp(arguments: &[&std::ffi::OsStr]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_p2pcp"));
-    command.args(arguments).env_remove("SIGNALING_SERVER_ADDR").env_remove("STUN_SERVERS");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command
-}
-
-/// The code that `send` shows. The rest of what it says is read and dropped.
-pub fn code_of(send: &mut Child) -> String {
-    let stderr = BufReader::new(send.stderr.take().expect("piped above"));
-    let (sender, code) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in stderr.lines().map_while(Result::ok) {
-            if let Some(code) = line.strip_prefix("code: ") {
-                sender.send(code.to_owned()).ok();
-            }
-        }
-    });
-    code.recv().expect("send shows a code")
 }
 
 /// Waits for a moment.
