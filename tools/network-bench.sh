@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Measures p2pcp over long, narrow and lossy paths, against other tools in turn. Prints a table.
 #
-#   sudo tools/network-bench.sh [CASE...] [--rounds N] [--limit SECONDS] [--program [NAME=]FILE]... [--also TOOLS] [--json FILE]
-#   sudo tools/network-bench.sh curve CSV [--rounds N] [--program [NAME=]FILE]... [--also TOOLS]
+#   sudo tools/network-bench.sh [CASE...] [--rounds N] [--limit SECONDS] [--seconds N] [--program [NAME=]FILE]... [--also TOOLS] [--json FILE]
+#   sudo tools/network-bench.sh curve CSV [--rounds N] [--seconds N] [--program [NAME=]FILE]... [--also TOOLS]
 #   tools/network-bench.sh list | draw CSV... SVG
 #
 #   CASE        these only; `list` names them
 #   --rounds    how often each case is measured with each tool, in turn (5)
 #   --limit     a run that takes longer is stopped, and what it reached until then is told (60 s)
+#   --seconds   how long iperf3 (12 s) and a point of a curve (5 s) are measured
 #   --program   a build of p2pcp; several are compared with each other (default: this tree's release build)
 #   --also      what it is compared with: iperf3,scp,rsync,croc or none (default: all that is installed)
 #   --json      every run, for programs

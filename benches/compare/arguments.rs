@@ -18,6 +18,8 @@ pub struct Arguments {
     pub also: Vec<Tool>,
     pub json: Option<PathBuf>,
     pub limit: Duration,
+    /// How long is measured what has no end of its own, where it was said.
+    pub window: Option<Duration>,
 }
 
 impl Arguments {
@@ -29,6 +31,7 @@ impl Arguments {
             also: OTHERS.iter().flat_map(|it| it.1).cloned().collect(),
             json: None,
             limit: Duration::from_secs(LIMIT_SECONDS),
+            window: None,
         };
         let mut given = std::env::args().skip(1);
         while let Some(word) = given.next() {
@@ -38,6 +41,7 @@ impl Arguments {
                 "--bench" => {}
                 "--rounds" => arguments.rounds = number(&value()?)? as u32,
                 "--limit" => arguments.limit = Duration::from_secs(number(&value()?)?),
+                "--seconds" => arguments.window = Some(Duration::from_secs(number(&value()?)?)),
                 "--program" => arguments.programs.push(program(&value()?)),
                 "--also" => arguments.also = others(&value()?)?,
                 "--json" => arguments.json = Some(value()?.into()),

@@ -64,7 +64,7 @@ pub fn share(lab: &Lab, tool: &Tool, other: Other, job: &Job, window: Duration) 
     fs::remove_dir_all(&beside_job.target).ok();
     let (mut run, theirs) = match other {
         Other::Tcp(congestion_control) => {
-            let stream = iperf3::start(lab, congestion_control, &beside_job, window.as_secs())?;
+            let stream = iperf3::start(lab, congestion_control, &beside_job, window)?;
             let counted = count(&mut ours, job, window, || ());
             let stream = stream.ends()?;
             (counted, stream.bytes as f64 / stream.seconds)
@@ -89,8 +89,12 @@ pub fn share(lab: &Lab, tool: &Tool, other: Other, job: &Job, window: Duration) 
 
 /// The same job with another target.
 fn beside(job: &Job) -> Job {
-    let (target, work) = (job.target.with_extension("beside"), job.work.clone());
-    Job { source: job.source.clone(), target, work, total_bytes: job.total_bytes, limit: job.limit }
+    Job {
+        source: job.source.clone(),
+        target: job.target.with_extension("beside"),
+        work: job.work.clone(),
+        ..*job
+    }
 }
 
 /// Counts what arrives within a time.

@@ -12,6 +12,7 @@ pub mod transfer;
 
 use std::fs;
 use std::path::Path as FilePath;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -24,6 +25,9 @@ use crate::compare::table::Results;
 use crate::compare::tools::{Tool, version};
 use crate::compare::transfer::{Job, Run};
 use crate::support::{folder, make_tree};
+
+/// How long TCP alone is measured: as long as the other cases take at line rate.
+const WINDOW: Duration = Duration::from_secs(12);
 
 /// Who shares a line with p2pcp in a case of sharing.
 const OTHERS_ON_THE_LINE: [Other; 2] = [Other::Tcp("cubic"), Other::Ourselves];
@@ -79,6 +83,7 @@ fn measure(
         work: folder.join("work"),
         total_bytes: case.load.total(),
         limit: arguments.limit,
+        window: arguments.window.unwrap_or(WINDOW),
     };
     make_tree(&job.source, case.load.files, case.load.bytes);
     fs::create_dir_all(&job.work).map_err(|error| error.to_string())?;
@@ -90,9 +95,11 @@ fn measure(
             Kind::Shared(_) => contenders.extend(OTHERS_ON_THE_LINE.map(|other| (tool, Some(other)))),
         }
     }
-    let named =
-        contenders.iter().map(|(tool, _)| Results { tool: tool.name(), runs: vec![], failures: vec![] });
-    let mut results: Vec<_> = named.collect();
+    let named = contenders.iter().map(|(tool, other)| match other {
+        Some(other) => format!("{} beside {}", tool.name(), other.name(tool)),
+        None => tool.name(),
+    });
+    let mut results: Vec<_> = named.map(|tool| Results { tool, runs: vec![], failures: vec![] }).collect();
     for round in 1..=arguments.rounds {
         for ((tool, other), results) in contenders.iter().zip(&mut results) {
             let before = lab.shortfall();

@@ -141,6 +141,31 @@ impl Side {
         }
     }
 
+    /// Whether it has ended and says that something went wrong.
+    pub fn failed(&self) -> bool {
+        self.status.is_some_and(|it| !it.success())
+    }
+
+    /// Waits until somebody listens on a TCP port where it runs, for those who do not say when they do.
+    pub fn listens(&self, port: u16) -> Result<(), String> {
+        let begun = Instant::now();
+        // Local address and state, where 0A is listening, in the kernel's own table of that network (proc(5)).
+        let listening = |line: &str| {
+            let mut fields = line.split_whitespace().skip(1);
+            let local = fields.next().is_some_and(|it| it.ends_with(&format!(":{port:04X}")));
+            local && fields.nth(1) == Some("0A")
+        };
+        while begun.elapsed() < PATIENCE {
+            let tables =
+                ["tcp", "tcp6"].map(|it| fs::read_to_string(format!("/proc/{}/net/{it}", self.child.id())));
+            if tables.iter().flatten().any(|it| it.lines().any(listening)) {
+                return Ok(());
+            }
+            pause();
+        }
+        Err(format!("nobody listens on port {port}: {}", self.last_words()))
+    }
+
     /// Waits until what it started is gone, so that its times are in its parent's.
     pub fn settles(&mut self) {
         let begun = Instant::now();

@@ -28,28 +28,20 @@ pub const HEAD: &str = "\
 pub fn line(case: &Case, results: &Results, first: &Results) -> String {
     let runs = &results.runs;
     let speed = speed(runs);
-    let rate_means_something = case.load.total() >= LEAST_BYTES_FOR_A_RATE;
+    let whole = runs.iter().all(|it| it.whole);
+    let if_meant = |it| if case.load.total() >= LEAST_BYTES_FOR_A_RATE { it } else { String::new() };
+    let compared = !std::ptr::eq(first, results) && !matches!(case.kind, Kind::Shared(_));
+    let ratio = if compared { self::speed(&first.runs) / speed } else { f64::NAN };
     let cells = [
         case.name.to_owned(),
         results.tool.clone(),
-        if rate_means_something { figure(speed / 1e6, 1) } else { String::new() },
-        case.path
-            .line_rate()
-            .filter(|_| rate_means_something)
-            .map_or(String::new(), |it| percent(speed * 8.0 / it)),
-        if rate_means_something { both(runs, cpu_per_gib, 2) } else { String::new() },
+        if_meant(figure(speed / 1e6, 2)),
+        if_meant(case.path.line_rate().map_or(String::new(), |it| percent(speed * 8.0 / it))),
+        if_meant(both(runs, cpu_per_gib, 2)),
         both(runs, |_, usage| usage.peak_bytes.map(|it| it as f64 / MIB), 0),
         figure(median(runs.iter().filter_map(|it| it.first_byte_seconds)), 2),
-        if runs.iter().all(|it| it.whole) {
-            figure(median(runs.iter().map(|it| it.seconds)), 2)
-        } else {
-            String::new()
-        },
-        if std::ptr::eq(first, results) {
-            String::new()
-        } else {
-            figure(self::speed(&first.runs) / speed, 2)
-        },
+        figure(if whole { median(runs.iter().map(|it| it.seconds)) } else { f64::NAN }, 2),
+        figure(ratio, 2),
         notes(case, results),
     ];
     format!("| {} |", cells.join(" | "))
@@ -115,7 +107,7 @@ fn notes(case: &Case, results: &Results) -> String {
     }
     let beside = runs.iter().filter_map(|it| it.beside.as_ref());
     if let (Some((name, _)), Some(line)) = (beside.clone().next(), case.path.line_rate()) {
-        notes.push(format!("{name} beside it {}", percent(median(beside.map(|it| it.1 * 8.0 / line)))));
+        notes.push(format!("{name} got {}", percent(median(beside.map(|it| it.1 * 8.0 / line)))));
     }
     if let Path::Wan(wan) = &case.path {
         // All runs in one: a queue's worst moments are few.

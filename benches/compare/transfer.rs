@@ -17,6 +17,8 @@ pub struct Job {
     pub total_bytes: u64,
     /// A transfer that takes longer is stopped, and what it reached until then is told.
     pub limit: Duration,
+    /// How long is measured what has no end of its own: TCP alone, a point of a curve.
+    pub window: Duration,
 }
 
 /// Two sides at work.
@@ -124,8 +126,8 @@ impl Pair {
         let (send, recv) = (self.send.look(), self.recv.look());
         match self.last {
             Host::Sender => send || recv,
-            // A sender that ended ill before is waited for no longer than the receiver needs to notice.
-            Host::Receiver => recv,
+            // A sender that failed has nobody to wait for.
+            Host::Receiver => recv || send && self.send.failed(),
         }
     }
 

@@ -19,15 +19,12 @@ const RATE_MBIT: f64 = 100.0;
 const ROUND_TRIPS_MS: [f64; 6] = [1.0, 10.0, 25.0, 50.0, 100.0, 200.0];
 const LOSSES_PERCENT: [f64; 5] = [0.0, 0.1, 1.0, 3.0, 10.0];
 
-/// How long each point is measured, from the first byte on.
+/// How long each point is measured, from the first byte on, unless said otherwise.
 const WINDOW: Duration = Duration::from_secs(5);
 
 /// Files of this size, so that what has arrived is seen in steps of 64 KiB even where it crawls: p2pcp writes a chunk
 /// of a large file when it has all of it.
 const FILE_BYTES: usize = 64 << 10;
-
-/// More than the line carries within a window: half as much again.
-const FILES: u32 = (RATE_MBIT as u32 * 1_000_000 / 8) * 5 * 3 / 2 / FILE_BYTES as u32;
 
 /// Measures every point and writes it at once, so that whoever stops it keeps what there is.
 pub fn run(words: &[String], arguments: &Arguments) -> Result<(), String> {
@@ -35,15 +32,19 @@ pub fn run(words: &[String], arguments: &Arguments) -> Result<(), String> {
     let file = FilePath::new(file);
     let tools = arguments.tools()?;
     let tools = tools.iter().filter(|it| matches!(it, Tool::P2pcp { .. } | Tool::Iperf3(_)));
+    let window = arguments.window.unwrap_or(WINDOW);
+    // More than the line carries meanwhile: half as much again.
+    let files = (RATE_MBIT * 1e6 / 8.0 * window.as_secs_f64() * 1.5) as u32 / FILE_BYTES as u32;
     let folder = folder();
     let job = Job {
         source: folder.join("source").join("tree"),
         target: folder.join("target"),
         work: folder.join("work"),
-        total_bytes: u64::from(FILES) * FILE_BYTES as u64,
+        total_bytes: u64::from(files) * FILE_BYTES as u64,
         limit: arguments.limit,
+        window,
     };
-    make_tree(&job.source, FILES, FILE_BYTES);
+    make_tree(&job.source, files, FILE_BYTES);
     fs::create_dir_all(&job.work).map_err(|error| error.to_string())?;
     let mut csv = format!("{HEAD}\n");
     for rtt_ms in ROUND_TRIPS_MS {
@@ -80,10 +81,10 @@ fn point(tool: &Tool, wan: Wan, job: &Job) -> Result<f64, String> {
         Tool::P2pcp { program, .. } => {
             let mut pair = p2pcp::start(&lab, false, program, job)?;
             pair.first_byte(job)?;
-            count(&mut pair, job, WINDOW, || ())
+            count(&mut pair, job, job.window, || ())
         }
         Tool::Iperf3(congestion_control) => {
-            iperf3::start(&lab, congestion_control, job, WINDOW.as_secs())?.ends()?
+            iperf3::start(&lab, congestion_control, job, job.window)?.ends()?
         }
         _ => return Err("not a tool for curves".to_owned()),
     };

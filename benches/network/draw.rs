@@ -7,7 +7,7 @@ use crate::curve::HEAD;
 
 /// Sizes in pixels of the picture as it is drawn; whoever shows it may scale it.
 const PANEL: (f64, f64) = (170.0, 180.0);
-const GAP: f64 = 18.0;
+const GAP: f64 = 24.0;
 const LEFT: f64 = 52.0;
 const TOP: f64 = 74.0;
 const BELOW: f64 = 52.0;
@@ -66,7 +66,7 @@ fn parse(table: &str) -> Option<Vec<Point>> {
         .collect()
 }
 
-/// Where figures are in a panel: round trips on a scale of logarithms, throughput on an even one.
+/// Where figures are in a panel: round trips side by side in order, throughput on an even scale.
 struct Scale {
     rtts_ms: Vec<f64>,
     highest_mbit: f64,
@@ -74,8 +74,8 @@ struct Scale {
 
 impl Scale {
     fn x(&self, rtt_ms: f64) -> f64 {
-        let (first, last) = (self.rtts_ms[0].ln(), self.rtts_ms[self.rtts_ms.len() - 1].ln());
-        if first == last { PANEL.0 / 2.0 } else { (rtt_ms.ln() - first) / (last - first) * PANEL.0 }
+        let before = self.rtts_ms.iter().filter(|it| **it < rtt_ms).count();
+        PANEL.0 * before as f64 / (self.rtts_ms.len() - 1).max(1) as f64
     }
 
     fn y(&self, mbit: f64) -> f64 {

@@ -50,9 +50,14 @@ pub fn pause() {
     std::thread::sleep(Duration::from_millis(2));
 }
 
-/// The value in the middle.
+/// The value in the middle, or the mean of the two that are.
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    let middle = values.len() / 2;
+    match (values.get(middle), values.len() % 2) {
+        (Some(upper), 0) => (values[middle - 1] + upper) / 2.0,
+        (Some(value), _) => *value,
+        (None, _) => f64::NAN,
+    }
 }

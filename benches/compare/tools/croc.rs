@@ -14,7 +14,7 @@ const RELAY_PORTS: usize = 5;
 
 pub fn start(lab: &Lab, job: &Job) -> Result<Pair, String> {
     lab.tcp_is("cubic")?;
-    let ports: Vec<String> = (0..RELAY_PORTS).map(|_| lab.port().to_string()).collect();
+    let ports = [(); RELAY_PORTS].map(|()| lab.port());
     let relay_address = format!("{}:{}", lab.address(Host::Sender), ports[0]);
     let croc = |host| {
         let mut croc = lab.command(host, "croc");
@@ -23,15 +23,25 @@ pub fn start(lab: &Lab, job: &Job) -> Result<Pair, String> {
         croc
     };
     let mut relay = croc(Host::Sender);
-    relay.args(["--debug", "relay", "--host", lab.address(Host::Sender), "--ports", &ports.join(",")]);
-    let helper = Some(Side::start(&mut relay)?);
+    let all = ports.map(|it| it.to_string()).join(",");
+    let relay = Side::start(relay.args(["relay", "--host", lab.address(Host::Sender), "--ports", &all]))?;
+    relay.listens(ports[0])?;
     let mut send = croc(Host::Sender);
-    send.args(["--yes", "--no-compress", "--relay", &relay_address, "send", "--no-local"]).arg(&job.source);
+    send.args(["--yes", "--ignore-stdin", "--no-compress", "--relay", &relay_address, "send", "--no-local"])
+        .arg(&job.source);
     let (send, _) = Side::start_until(&mut send, "On the other computer")?;
     std::fs::create_dir_all(&job.target).map_err(|error| error.to_string())?;
     let begun = Instant::now();
     let mut recv = croc(Host::Receiver);
     recv.args(["--yes", "--overwrite", "--no-compress", "--relay", &relay_address, "--out"]).arg(&job.target);
     let recv = Side::start(&mut recv)?;
-    Ok(Pair { send, recv, helper, begun, last: Host::Receiver, other: Other::Ends, preallocates: true })
+    Ok(Pair {
+        send,
+        recv,
+        helper: Some(relay),
+        begun,
+        last: Host::Receiver,
+        other: Other::Ends,
+        preallocates: true,
+    })
 }

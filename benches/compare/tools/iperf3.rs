@@ -17,7 +17,7 @@ pub struct Stream {
 }
 
 /// Starts a connection that sends for so long.
-pub fn start(lab: &Lab, congestion_control: &str, job: &Job, seconds: u64) -> Result<Stream, String> {
+pub fn start(lab: &Lab, congestion_control: &str, job: &Job, window: Duration) -> Result<Stream, String> {
     lab.tcp_is(congestion_control)?;
     let (address, port) = (lab.address(Host::Receiver), lab.port().to_string());
     let mut server = lab.command(Host::Receiver, "iperf3");
@@ -26,10 +26,10 @@ pub fn start(lab: &Lab, congestion_control: &str, job: &Job, seconds: u64) -> Re
     let report = job.work.join("iperf3.json");
     let mut client = lab.command(Host::Sender, "iperf3");
     client.args(["--client", address, "--port", &port, "--json", "--congestion", congestion_control]);
-    client.args(["--time", &seconds.to_string()]);
+    client.args(["--time", &window.as_secs().to_string()]);
     client.stdout(fs::File::create(&report).map_err(|error| error.to_string())?);
     // Its first and last words travel over the same lossy path.
-    let limit = Duration::from_secs(seconds) + PATIENCE * 2;
+    let limit = window + PATIENCE * 2;
     Ok(Stream { server, client: Side::start(&mut client)?, report, limit })
 }
 

@@ -42,9 +42,6 @@ pub const OTHERS: [(&str, &[Tool]); 5] = [
     ("cp", &[Tool::Copy]),
 ];
 
-/// How long TCP is measured where the load says nothing of it: as long as the other cases take at line rate.
-const TCP_SECONDS: u64 = 12;
-
 impl Tool {
     pub fn name(&self) -> String {
         match self {
@@ -113,7 +110,7 @@ impl Tool {
         let loopback = matches!(case.path, Path::Loopback);
         let pair = match self {
             Tool::Iperf3(congestion_control) => {
-                let stream = iperf3::start(lab, congestion_control, job, TCP_SECONDS)?;
+                let stream = iperf3::start(lab, congestion_control, job, job.window)?;
                 at_first_byte();
                 return stream.ends();
             }

@@ -24,11 +24,11 @@ pub fn scp(lab: &Lab, cipher: Option<&str>, job: &Job) -> Result<Pair, String> {
     })
 }
 
-/// Starts `rsync -r` over ssh.
+/// Starts `rsync -a` over ssh.
 pub fn rsync(lab: &Lab, job: &Job) -> Result<Pair, String> {
     push(lab, job, |config| {
         let mut rsync = lab.command(Host::Sender, "rsync");
-        rsync.arg("-r").arg("-e").arg(format!("ssh -F {}", config.display()));
+        rsync.arg("-a").arg("-e").arg(format!("ssh -F {}", config.display()));
         rsync
     })
 }
