@@ -10,6 +10,8 @@ mod description;
 mod engine;
 mod growing;
 mod lane;
+#[cfg(test)]
+mod lanes_tests;
 mod link;
 pub mod memory;
 pub mod peer;
@@ -18,6 +20,8 @@ mod reorder;
 mod settings;
 mod socket;
 mod spread;
+#[cfg(test)]
+mod spread_tests;
 
 use std::future::Future;
 use std::net::IpAddr;

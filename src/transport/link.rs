@@ -31,9 +31,10 @@ const GROW_AFTER: u64 = 8 << 20;
 
 /// A link over one or more lanes.
 pub struct WebRtcLink {
-    lanes: Arc<Lanes>,
+    pub(super) lanes: Arc<Lanes>,
     control: Arc<dyn DataChannel>,
-    about: Arc<dyn DataChannel>,
+    /// Where is spoken about lanes.
+    pub(super) about: Arc<dyn DataChannel>,
     grounds: Grounds,
     growth: Option<Growth>,
     /// Where bulk frames go, unless all go to the first lane as they are.
@@ -67,10 +68,12 @@ impl WebRtcLink {
 
     /// Lets it open further lanes, `most` in all or as many as help. Only for a link that is bound: what
     /// comes over the first lane is believed, fingerprints of others too.
-    pub fn growing(mut self, most: Option<u8>) -> Self {
-        let (reach, engine) = (self.grounds.reach, Engine::HERE);
-        let most = Most::new(most, reach);
-        let careful = engine.needs_care(reach);
+    pub fn growing(self, most: Option<u8>) -> Self {
+        let reach = self.grounds.reach;
+        self.grow(Most::new(most, reach), Engine::HERE.needs_care(reach))
+    }
+
+    pub(super) fn grow(mut self, most: Most, careful: bool) -> Self {
         self.pump =
             (careful || most.may_ask()).then(|| Pump::start(self.lanes.clone(), Spread::new(careful)));
         self.growth = Some(Growth::start(self.about.clone(), self.grounds.clone(), most));

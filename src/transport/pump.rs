@@ -9,14 +9,11 @@ use tokio::task::JoinHandle;
 
 use crate::transport::LinkLost;
 use crate::transport::lane::Lanes;
-use crate::transport::spread::Spread;
+use crate::transport::spread::{LOOK_EVERY, Spread};
 use crate::wire::lanes::number;
 
 /// Frames that wait for a lane beside those that the session has; enough to have one at hand.
 const QUEUE_FRAMES: usize = 2;
-
-/// How often is looked for room where there is none: 1 Gbit/s brings two blocks in this time.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// How often is looked for lanes that hang while there is nothing to send.
 const LOOK_IDLY_EVERY: Duration = Duration::from_millis(50);

@@ -5,7 +5,7 @@
 //! frames have an order, every lane waits with the one that lost something. So here
 //!
 //! - no more is under way than the line delivered lately in the time that a frame takes when the line is
-//!   empty, and a quarter more, by which the estimate grows as long as the line can give more;
+//!   empty, and a quarter or a block more, by which the estimate grows as long as the line can give more;
 //! - a lane that hangs gets nothing new, and what it did not deliver is sent again over the others;
 //! - the first lane, on which control frames travel, gets bulk only while there is no other.
 //!
@@ -17,17 +17,27 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::transport::best::Best;
+use crate::wire::block::{HEADER_BYTES, PAYLOAD_BYTES};
 use crate::wire::lanes::NUMBER_BYTES;
 
-/// What may be under way before anything is known, and at least later, in bytes: 512 KiB fill 80 Mbit/s
-/// over 50 ms.
-const LEAST_BYTES: u64 = 512 << 10;
+/// A numbered block of p2pcp, in bytes.
+const BLOCK_BYTES: u64 = (NUMBER_BYTES + HEADER_BYTES + PAYLOAD_BYTES) as u64;
+
+/// What may be under way before anything is known, and at least later, in bytes: one block is on its way
+/// while the other is confirmed.
+const LEAST_BYTES: u64 = 2 * BLOCK_BYTES;
+
+/// What is tried beyond the estimate at least: one more block, and what measuring loses.
+const STEP_BYTES: u64 = BLOCK_BYTES + BLOCK_BYTES / 8;
 
 /// Most bytes under way on one lane of the stock engine, whose work for a packet grows with them.
 const CAREFUL_LANE_BYTES: u64 = 1 << 20;
 
 /// Most bytes under way on one lane of our own engine.
 const LANE_BYTES: u64 = 4 << 20;
+
+/// How often a link looks for room where there was none: 1 Gbit/s brings two blocks in this time.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// How long the best rate counts: some round trips of the longest lines.
 const RATE_FOR: Duration = Duration::from_secs(1);
@@ -130,12 +140,15 @@ impl Spread {
         lane.delivered = delivered;
         lane.hangs &= lane.under_way() > 0;
         while let Some(frame) = lane.frames.front().filter(|it| it.end <= delivered) {
-            let took = now.saturating_duration_since(frame.at).max(Duration::from_micros(100));
-            let rate = u128::from(self.delivered - frame.delivered) * 1_000_000 / took.as_micros();
-            self.rate.take(now, u64::try_from(rate).unwrap_or(u64::MAX));
+            let took = now.saturating_duration_since(frame.at).max(LOOK_EVERY);
             if self.latency.take(now, took) {
                 self.draining = self.latency.get().map(|latency| now + 3 * latency);
             }
+            // It may have been acknowledged right after the last look.
+            let least = self.latency.get().unwrap_or(took);
+            let took = took.saturating_sub(LOOK_EVERY).max(least.min(took));
+            let rate = u128::from(self.delivered - frame.delivered) * 1_000_000 / took.as_micros();
+            self.rate.take(now, u64::try_from(rate).unwrap_or(u64::MAX));
             lane.frames.pop_front();
         }
     }
@@ -155,7 +168,7 @@ impl Spread {
 
     /// The lane that another frame may go to now.
     pub(super) fn choose(&self, now: Instant) -> Option<usize> {
-        if self.careful && self.under_way() >= self.budget(now) {
+        if self.careful && self.under_way() + BLOCK_BYTES > self.budget(now) {
             return None;
         }
         let usable = |index: &usize| self.lanes.get(*index).is_some_and(Flight::is_usable);
@@ -204,6 +217,6 @@ impl Spread {
         let line = u128::from(rate) * latency.as_micros() / 1_000_000;
         let line = u64::try_from(line).unwrap_or(u64::MAX / 4);
         let draining = self.draining.is_some_and(|until| now < until);
-        if draining { line / 2 } else { line + line / 4 }.max(LEAST_BYTES)
+        if draining { line / 4 * 3 } else { line + (line / 4).max(STEP_BYTES) }.max(LEAST_BYTES)
     }
 }
