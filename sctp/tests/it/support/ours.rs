@@ -1,0 +1,8 @@
+//! This package's engine as a [`Peer`](crate::support::peer::Peer).
+
+use rtc_sctp as engine;
+
+#[path = "rtc.rs"]
+mod rtc;
+
+pub use rtc::RtcPeer as Ours;
