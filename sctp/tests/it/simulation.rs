@@ -5,6 +5,8 @@
 
 mod closing;
 mod delivery;
+mod memory;
+mod packet_size;
 mod partial;
 mod throughput;
 
@@ -21,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Long enough for a handshake over a bad line.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long the last packets may take where not more than one in ten is lost: three timeouts of a second, each twice the
+/// one before.
+const TAIL: Duration = Duration::from_secs(7);
 
 /// A channel that delivers everything as it comes.
 const UNORDERED: Channel = Channel { order: Order::Unordered, effort: Effort::Reliable };

@@ -1,6 +1,7 @@
 //! What the tests are made of: ends, the path between them, and what is sent over it.
 
 pub mod dcsctp;
+pub mod heap;
 pub mod network;
 pub mod ours;
 pub mod path;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::simulation::{HANDSHAKE_PATIENCE, PATIENCE, scene};
+use crate::simulation::{HANDSHAKE_PATIENCE, PATIENCE, TAIL, scene};
 use crate::support::network::Driver;
 use crate::support::path::Line;
 use crate::support::peer::{Channel, Effort, Order, Settings};
@@ -30,7 +30,7 @@ fn partly_reliable_channels_never_hang() {
         }
         scene.connect(flows, HANDSHAKE_PATIENCE);
         scene.deliver(PATIENCE);
-        scene.check_manners(Settings::default());
+        scene.check_manners(Settings::default(), TAIL);
     });
 }
 
@@ -46,7 +46,8 @@ fn nothing_is_given_up_where_nothing_is_lost() {
     }
 }
 
-/// One message in ten has a lost packet; the others must come.
+/// One packet in ten is lost. Most messages lie in two packets, since packets are filled, so one in five has a lost one;
+/// the others must come.
 #[test]
 fn what_is_lost_once_costs_only_its_own_message() {
     over_seeds(8, "what_is_lost_once_costs_only_its_own_message", |seed| {
@@ -56,7 +57,7 @@ fn what_is_lost_once_costs_only_its_own_message() {
         scene.connect(vec![Flow::new(0, 1, channel, Sizes::All(1000), 400)], HANDSHAKE_PATIENCE);
         scene.deliver(PATIENCE);
         let arrived = scene.flows[0].arrived;
-        // 360 are expected; 300 are ten standard deviations below.
-        assert!((300..400).contains(&arrived), "{arrived} of 400 arrived");
+        // 326 are expected; 270 are seven standard deviations below.
+        assert!((270..400).contains(&arrived), "{arrived} of 400 arrived");
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::simulation::{HANDSHAKE_PATIENCE, ours};
+use crate::simulation::{HANDSHAKE_PATIENCE, TAIL, ours};
 use crate::support::network::Driver;
 use crate::support::path::{Line, OVERHEAD_BYTES};
 use crate::support::peer::{Channel, Settings};
@@ -37,46 +37,46 @@ fn check(line: Line, least: f64, seconds: u64) {
     let (share, mut scene) = share(line, back, seconds, settings);
     println!("{share:.3} of {line:?}: {}", scene.describe());
     assert!(share > least, "{share:.3} of what the line can carry: {}", scene.describe());
-    scene.check_manners(settings);
+    scene.check_manners(settings, TAIL);
 }
 
 #[test]
 fn a_clean_line_is_filled() {
-    check(Line::clean(2_500_000, Duration::from_millis(25)), 0.9, 6);
+    check(Line::clean(1_250_000, Duration::from_millis(25)), 0.9, 6);
 }
 
 #[test]
 fn a_long_clean_line_is_filled() {
-    check(Line::clean(2_500_000, Duration::from_millis(100)), 0.9, 20);
+    check(Line::clean(1_250_000, Duration::from_millis(100)), 0.9, 20);
 }
 
 #[test]
 fn one_packet_in_a_hundred_lost_costs_little() {
-    check(Line::clean(2_500_000, Duration::from_millis(25)).losing(10), 0.9, 6);
+    check(Line::clean(1_250_000, Duration::from_millis(25)).losing(10), 0.9, 6);
 }
 
 #[test]
 fn a_short_queue_is_enough() {
-    let line = Line { queue_bytes: 65_536, ..Line::clean(2_500_000, Duration::from_millis(100)) };
+    let line = Line { queue_bytes: 65_536, ..Line::clean(1_250_000, Duration::from_millis(100)) };
     check(line.losing(1), 0.8, 20);
 }
 
 #[test]
 fn jitter_costs_little() {
-    let line = Line::clean(2_500_000, Duration::from_millis(25));
+    let line = Line::clean(1_250_000, Duration::from_millis(25));
     check(Line { jitter: Duration::from_millis(10), ..line }, 0.9, 6);
 }
 
 #[test]
 fn reordering_costs_little() {
-    let line = Line::clean(2_500_000, Duration::from_millis(25));
+    let line = Line::clean(1_250_000, Duration::from_millis(25));
     check(Line { reordered: 20, ..line }, 0.9, 6);
 }
 
 /// A queue of a second is left nearly empty: what others send over the same line is not held up.
 #[test]
 fn a_deep_queue_is_not_filled() {
-    let line = Line::clean(2_500_000, Duration::from_millis(15));
+    let line = Line::clean(1_250_000, Duration::from_millis(15));
     let (share, mut scene) = share(line, line, 10, Settings::default());
     assert!(share > 0.9, "{share:.3} of what the line can carry: {}", scene.describe());
     let wait = scene.network.ends[0].path.longest_wait;

@@ -19,18 +19,37 @@ const CLOSING_PATIENCE: Duration = Duration::from_secs(600);
 pub struct Scene {
     pub network: Network,
     pub flows: Vec<Flow>,
-    /// The longest time in which nothing new arrived or was acknowledged though something was to be sent.
-    pub longest_stall: Duration,
+    stalls: [Stall; 2],
     /// The most bytes that each end had acknowledged and its application had not read.
     pub most_held: [u64; 2],
-    progress: [(u64, Instant); 2],
+}
+
+/// How long one end got nowhere.
+#[derive(Debug, Clone, Copy)]
+struct Stall {
+    /// The last progress, and when it was.
+    progress: u64,
+    since: Instant,
+    /// Whether something waits that was never sent: then the acknowledgement of each packet brings out others.
+    is_flowing: bool,
+    /// The longest time in which nothing new arrived or was acknowledged though something was to be.
+    longest: Duration,
+    /// The same while it was flowing.
+    longest_in_flow: Duration,
+}
+
+impl Stall {
+    fn none(now: Instant) -> Self {
+        let longest = Duration::ZERO;
+        Self { progress: 0, since: now, is_flowing: false, longest, longest_in_flow: longest }
+    }
 }
 
 impl Scene {
     pub fn new(peers: [Box<dyn Peer>; 2], lines: [Line; 2], driver: Driver, seed: u64) -> Self {
         let network = Network::new(peers, lines, driver, seed);
-        let progress = [(0, network.now); 2];
-        Self { network, flows: Vec::new(), longest_stall: Duration::ZERO, most_held: [0; 2], progress }
+        let stalls = [Stall::none(network.now); 2];
+        Self { network, flows: Vec::new(), stalls, most_held: [0; 2] }
     }
 
     /// Connects and opens the flows' streams, within so much time.
@@ -44,7 +63,7 @@ impl Scene {
             self.network.ends[flow.from].peer.open(flow.stream, flow.channel);
         }
         self.flows = flows;
-        self.progress = [(0, self.network.now); 2];
+        self.stalls = [Stall::none(self.network.now); 2];
         self.pump();
     }
 
@@ -100,28 +119,27 @@ impl Scene {
         streams.into_iter().map(|stream| peer.buffered(stream)).sum()
     }
 
-    /// What holds of every run over a path that is not dead.
-    pub fn check_manners(&mut self, settings: Settings) {
-        let bound = self.stall_bound();
-        assert!(self.longest_stall <= bound, "longer than {bound:?} without progress: {}", self.describe());
+    /// What holds of every run over a path that is not dead; `tail` is how long the last packets may take, of which
+    /// each gets through only by itself.
+    pub fn check_manners(&mut self, settings: Settings, tail: Duration) {
+        let bound = 3 * self.timeout();
         for end in [0, 1] {
+            let stall = self.stalls[end];
+            assert!(stall.longest_in_flow <= bound, "{bound:?} without progress: {}", self.describe());
+            assert!(stall.longest <= tail.max(bound), "{tail:?} without progress: {}", self.describe());
             let most = u64::from(settings.window_bytes) + u64::from(settings.packet_bytes);
             let held = self.most_held[end];
             assert!(held <= most, "end {end} held {held} bytes, {}", self.describe());
         }
     }
 
-    /// Three timeouts in a row, each twice the one before (RFC 9260 §6.3.3): seven times RTO, which is not below a
-    /// second (§16) nor below what the longest round trip that the path allowed can make of it (§6.3.1: it and four
-    /// times its variation, which is at most half of it).
-    fn stall_bound(&self) -> Duration {
-        let round_trip: Duration = self
-            .network
-            .ends
-            .iter()
-            .map(|end| end.path.line.delay * 2 + end.path.line.jitter + end.path.longest_wait)
-            .sum();
-        (round_trip * 3).max(Duration::from_secs(1)) * 7
+    /// RTO, which is a second (RFC 9260 §16) or what the longest round trip that the path allowed can make of it
+    /// (§6.3.1: it and four times its variation, which is at most half of it).
+    fn timeout(&self) -> Duration {
+        let ends = self.network.ends.iter().map(|end| &end.path);
+        let round_trip: Duration =
+            ends.map(|path| path.line.delay * 2 + path.line.jitter + path.longest_wait).sum();
+        (round_trip * 3).max(Duration::from_secs(1))
     }
 
     /// Lets the applications write and read, and looks whether all is well.
@@ -138,6 +156,9 @@ impl Scene {
     }
 
     fn write(&mut self, end: usize) {
+        if !self.network.ends[end].is_up() {
+            return;
+        }
         let now = self.network.now;
         let mut wrote = false;
         for flow in self.flows.iter_mut().filter(|flow| flow.from == end) {
@@ -157,16 +178,19 @@ impl Scene {
         let now = self.network.now;
         let held = self.network.ends[end].held(&self.network.ends[1 - end]);
         self.most_held[end] = self.most_held[end].max(held);
-        let progress = self.network.ends[end].witness.progress;
-        let (last, since) = self.progress[end];
-        if progress != last || self.buffered(end) == 0 {
-            if progress != last {
-                self.longest_stall = self.longest_stall.max(now - since);
+        let buffered = self.buffered(end) as u64;
+        let witness = &self.network.ends[end].witness;
+        let stall = &mut self.stalls[end];
+        if buffered > 0 || witness.progress != stall.progress {
+            stall.longest = stall.longest.max(now - stall.since);
+            if stall.is_flowing {
+                stall.longest_in_flow = stall.longest_in_flow.max(now - stall.since);
             }
-            self.progress[end] = (progress, now);
-        } else {
-            self.longest_stall = self.longest_stall.max(now - since);
         }
+        if buffered == 0 || witness.progress != stall.progress {
+            (stall.progress, stall.since) = (witness.progress, now);
+        }
+        stall.is_flowing = buffered > witness.outstanding;
     }
 
     /// Where things stand, for messages of failing tests.
@@ -190,6 +214,10 @@ impl Scene {
                 it.path.counts,
             );
         }
-        text + &format!("{} steps, stalled {:?} at most", self.network.steps, self.longest_stall)
+        text + &format!(
+            "{} steps, stalls {:?}",
+            self.network.steps,
+            self.stalls.map(|it| (it.longest, it.longest_in_flow))
+        )
     }
 }

@@ -76,6 +76,11 @@ impl Flow {
         Some(message)
     }
 
+    /// So many messages more.
+    pub fn extend(&mut self, messages: u64) {
+        self.messages += messages;
+    }
+
     /// Nothing more is to be written.
     pub fn stop(&mut self) {
         self.messages = self.written;

@@ -24,7 +24,7 @@ pub struct Witness {
     first: Option<u64>,
     seen: VecDeque<Seen>,
     /// Bytes that were sent and not acknowledged yet.
-    outstanding: u64,
+    pub outstanding: u64,
     /// The window that the other end offered last.
     window: Option<u64>,
     /// How far the sender has gone past that window at most, in bytes.
