@@ -44,8 +44,8 @@ pub(crate) struct Sampler {
     /// When the last byte was delivered, and when the newest delivered one was sent; the present, while nothing was on the way.
     delivered_at: Option<Instant>,
     first_sent_at: Option<Instant>,
-    /// What was delivered in all when the last of the flight arrives that was sent for want of more.
-    app_limited_until: u64,
+    /// What is delivered in all when the last of the flight has arrived that was sent for want of more, if there was one.
+    app_limited_until: Option<u64>,
     /// The newest transmission that the SACK at hand acknowledges.
     newest: Option<Stamp>,
 }
@@ -57,7 +57,7 @@ impl Sampler {
             lost: 0,
             delivered_at: None,
             first_sent_at: None,
-            app_limited_until: 0,
+            app_limited_until: None,
             newest: None,
         }
     }
@@ -74,7 +74,7 @@ impl Sampler {
             delivered: self.delivered,
             delivered_at: self.delivered_at.unwrap_or(now),
             first_sent_at: self.first_sent_at.unwrap_or(now),
-            app_limited: self.app_limited_until > self.delivered,
+            app_limited: self.app_limited_until.is_some(),
             in_flight: in_flight.saturating_add(bytes),
             lost: self.lost,
         }
@@ -99,12 +99,13 @@ impl Sampler {
 
     /// There is less to send than may be sent.
     pub(crate) fn on_app_limited(&mut self, in_flight: usize) {
-        self.app_limited_until = (self.delivered + in_flight as u64).max(1);
+        self.app_limited_until = Some(self.delivered + in_flight as u64);
     }
 
     /// Ends a SACK: what it shows, if it acknowledged anything new. `min_rtt` guards against samples over too short a time.
     pub(crate) fn sample(&mut self, now: Instant, min_rtt: Option<Duration>) -> Option<RateSample> {
         let newest = self.newest.take()?;
+        self.app_limited_until = self.app_limited_until.filter(|until| self.delivered <= *until);
         self.first_sent_at = self.first_sent_at.max(Some(newest.sent_at));
         // Bytes are delivered no faster than they were sent and no faster than they were acknowledged: SACKs may come
         // in heaps, sends may have gone out in bursts (draft §4.1.1.3).
@@ -175,21 +176,22 @@ mod tests {
         assert_eq!(sampler.sample(now, None), None);
     }
 
-    /// What was sent while the application was slow is marked until all of it has arrived.
+    /// What was sent with a gap before it is marked, and what follows once it has arrived is not.
     #[test]
     fn samples_of_an_idle_application_are_marked() {
         let start = Instant::now();
         let mut sampler = Sampler::new();
-        let first = sampler.on_sent(start, 1_000, 0);
-        sampler.on_app_limited(1_000);
-        let second = sampler.on_sent(start + MS, 1_000, 1_000);
-        sampler.on_delivered(start + 10 * MS, 1_000, &first);
-        let third = sampler.on_sent(start + 10 * MS, 1_000, 1_000);
-        assert!(!sampler.sample(start + 10 * MS, None).unwrap().app_limited);
-        sampler.on_delivered(start + 11 * MS, 1_000, &second);
-        assert!(sampler.sample(start + 11 * MS, None).unwrap().app_limited);
-        sampler.on_delivered(start + 20 * MS, 1_000, &third);
-        assert!(!sampler.sample(start + 20 * MS, None).unwrap().app_limited);
+        let mut is_marked = Vec::new();
+        for round in 0..4 {
+            let now = start + 10 * round * MS;
+            let stamp = sampler.on_sent(now, 1_000, 0);
+            if round == 0 {
+                sampler.on_app_limited(1_000);
+            }
+            sampler.on_delivered(now + 5 * MS, 1_000, &stamp);
+            is_marked.push(sampler.sample(now + 5 * MS, None).unwrap().app_limited);
+        }
+        assert_eq!(is_marked, [false, true, false, false]);
     }
 
     /// Idle time is not counted against the path.

@@ -5,6 +5,7 @@
 
 mod claims;
 mod cubic;
+mod path;
 #[cfg(not(debug_assertions))]
 mod table;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::control::pacer::Pacer;
 use crate::control::rate::{Sampler, Stamp};
 use crate::control::rtt::Rtt;
+use crate::control::simulation::path::Path;
 use crate::control::{Acked, Control};
 
 /// Timers of `rtc` have this resolution, in nanoseconds.
@@ -21,40 +23,6 @@ const TIMER_TICK: u64 = 1_000_000;
 
 /// A chunk is lost when one sent so many packets later has arrived (RFC 9260 §7.2.4).
 const REORDERING_PACKETS: u64 = 3;
-
-/// A line with one queue that drops what does not fit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Path {
-    /// Bytes per second.
-    pub(crate) rate: u64,
-    pub(crate) round_trip: Duration,
-    pub(crate) queue_bytes: u64,
-    /// Probability that a packet is lost, on the way there and on the way back each.
-    pub(crate) loss: f64,
-    /// How long a receiver collects arrivals for one SACK.
-    pub(crate) sack_every: Duration,
-}
-
-impl Path {
-    pub(crate) fn megabits(megabits: u64, round_trip_ms: u64) -> Self {
-        let rate = megabits * 125_000;
-        let queue_bytes = (rate * round_trip_ms / 1_000).max(64 * 1024);
-        let round_trip = Duration::from_millis(round_trip_ms);
-        Self { rate, round_trip, queue_bytes, loss: 0.0, sack_every: Duration::from_millis(1) }
-    }
-
-    pub(crate) fn queue(self, queue_bytes: u64) -> Self {
-        Self { queue_bytes, ..self }
-    }
-
-    pub(crate) fn loss_percent(self, percent: f64) -> Self {
-        Self { loss: percent / 100.0, ..self }
-    }
-
-    pub(crate) fn sack_every_ms(self, milliseconds: u64) -> Self {
-        Self { sack_every: Duration::from_millis(milliseconds), ..self }
-    }
-}
 
 /// One sender and its receiver.
 #[derive(Debug)]
@@ -187,12 +155,15 @@ impl Simulation {
     }
 
     fn chance(&mut self, probability: f64) -> bool {
-        // Xorshift* (Vigna 2016): repeatable, and random enough for losses.
+        (self.random() as f64) < probability * (1_u64 << 53) as f64
+    }
+
+    /// 53 random bits: xorshift* (Vigna 2016), repeatable, and random enough for losses.
+    fn random(&mut self) -> u64 {
         self.random ^= self.random >> 12;
         self.random ^= self.random << 25;
         self.random ^= self.random >> 27;
-        let value = self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11;
-        (value as f64) < probability * (1_u64 << 53) as f64
+        self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11
     }
 
     fn arrive(&mut self) {
@@ -273,7 +244,9 @@ impl Simulation {
         let bucket = (wait / 1_000_000).min(4_095) as usize;
         self.waits[bucket] += 1;
         self.clear_at = self.now.max(self.clear_at) + bytes * 1_000_000_000 / self.path.rate;
-        let at = self.clear_at + nanoseconds(self.path.round_trip / 2);
+        let late = self.random() % nanoseconds(self.path.jitter).max(1);
+        let earliest = self.arrivals.back().map_or(0, |(at, ..)| *at);
+        let at = (self.clear_at + nanoseconds(self.path.round_trip / 2) + late).max(earliest);
         self.arrivals.push_back((at, index, number));
     }
 }

@@ -22,6 +22,15 @@ const LONGEST_AGGREGATE: Duration = Duration::from_millis(100);
 const LEAST_QUEUE: Duration = Duration::from_millis(4);
 const MOST_QUEUE: Duration = Duration::from_millis(16);
 
+/// Two ticks of the timers.
+const LEAST_WAIT: Duration = Duration::from_millis(2);
+
+/// Losses of a round that are still taken for chance, in standard deviations (of a Poisson count) above the usual.
+const LOSS_DEVIATIONS: f64 = 3.0;
+
+/// Over so many rounds losses are averaged: a queue that overflows once in a hundred rounds hardly shows, losses by chance do.
+const LOSS_ROUNDS: f64 = 64.0;
+
 /// The path as it was seen.
 #[derive(Debug)]
 pub(super) struct Model {
@@ -37,8 +46,9 @@ pub(super) struct Model {
     current: Round,
     /// The round that ended last.
     pub(super) last: Round,
-    /// Share of packets lost in rounds without a queue, smoothed: what the path loses for its own reasons.
-    pub(super) random_loss: f64,
+    /// Bytes sent and lost in the last rounds, older ones counting less.
+    sent_lately: f64,
+    lost_lately: f64,
 }
 
 /// What is acknowledged faster than the bandwidth says, since it began to be.
@@ -74,7 +84,8 @@ impl Model {
             next_round_delivered: 0,
             current: Round::default(),
             last: Round::default(),
-            random_loss: 0.0,
+            sent_lately: 0.0,
+            lost_lately: 0.0,
         }
     }
 
@@ -111,6 +122,15 @@ impl Model {
         self.min_rtt = Some(least);
     }
 
+    /// Takes the least round trip of the last round for that of the path where the old one was not seen for long, if it is
+    /// below `enough`: it is not worth a pause to know better.
+    pub(super) fn settle_for_round_trip(&mut self, now: Instant, enough: Duration) {
+        let is_stale = self.min_rtt_at.is_some_and(|at| now.saturating_duration_since(at) > MIN_RTT_WINDOW);
+        if let Some(rtt) = self.last.least_rtt.filter(|rtt| is_stale && *rtt < enough) {
+            self.replace_min_rtt(now, rtt);
+        }
+    }
+
     /// The least round trip was looked for, and this is it now.
     pub(super) fn replace_min_rtt(&mut self, now: Instant, rtt: Duration) {
         self.min_rtt = Some(rtt);
@@ -136,9 +156,12 @@ impl Model {
         self.bandwidth[0].max(self.bandwidth[1])
     }
 
-    /// A probing cycle ends: what was seen before it is forgotten.
+    /// A probing cycle ends: what was seen before it is forgotten, if something was seen in it. While the application is slow
+    /// nothing is.
     pub(super) fn advance_cycle(&mut self) {
-        self.bandwidth = [0, self.bandwidth[0]];
+        if self.bandwidth[0] > 0 {
+            self.bandwidth = [0, self.bandwidth[0]];
+        }
     }
 
     /// Bytes of the path itself, without any queue; nothing before the first round trip.
@@ -159,9 +182,35 @@ impl Model {
         rtt > min_rtt + (min_rtt / 8).clamp(LEAST_QUEUE, MOST_QUEUE)
     }
 
-    /// Learns what the path loses for its own reasons from the round that ended.
-    pub(super) fn learn_random_loss(&mut self) {
-        self.random_loss += (self.last.loss_rate() - self.random_loss) / 8.0;
+    /// Whether the round that ended stood in any queue at all, as far as timers of a millisecond can tell.
+    pub(super) fn waits(&self) -> bool {
+        let (Some(rtt), Some(min_rtt)) = (self.last.least_rtt, self.min_rtt) else { return false };
+        rtt > min_rtt + LEAST_WAIT
+    }
+
+    /// Whether the round that ended lost more than usual by more than chance explains.
+    pub(super) fn has_unusual_loss(&self, packet_bytes: usize) -> bool {
+        let packet = packet_bytes.max(1) as f64;
+        let lost = self.last.lost as f64 / packet;
+        let expected = (self.last.lost + self.last.delivered) as f64 / packet * self.usual_loss();
+        lost > expected + LOSS_DEVIATIONS * expected.sqrt()
+    }
+
+    /// Learns from the round that ended what is lost usually.
+    pub(super) fn learn_loss(&mut self) {
+        let keep = 1.0 - 1.0 / LOSS_ROUNDS;
+        self.sent_lately = self.sent_lately * keep + (self.last.delivered + self.last.lost) as f64;
+        self.lost_lately = self.lost_lately * keep + self.last.lost as f64;
+    }
+
+    /// Time passed: what was learned counts less against what is learned next, and if nothing is, it fades.
+    pub(super) fn doubt_loss(&mut self) {
+        self.lost_lately *= 0.8;
+    }
+
+    /// The share of bytes that the path loses usually.
+    pub(super) fn usual_loss(&self) -> f64 {
+        self.lost_lately / self.sent_lately.max(1.0)
     }
 }
 

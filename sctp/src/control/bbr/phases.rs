@@ -1,56 +1,101 @@
 //! The phases: filling the path, then probing it in cycles for more bandwidth and for its least round trip.
+//!
+//! ```text
+//! Startup -> Drain -> Down -> Cruise -> Refill -> Up -> Down ...      all but Startup: every 10 s unless it showed itself -> ProbeRtt -> Down
+//!    ^                          |  ^               |
+//!    |    queue of others seen  v  | it is gone    | much more bandwidth
+//!    |                        Sharing              |
+//!    +---------------------------------------------+
+//! ```
 
 use std::time::{Duration, Instant};
 
-use crate::control::Acked;
+use crate::control::bbr::filling::Filling;
 use crate::control::bbr::model::{MIN_RTT_WINDOW, Model};
+use crate::control::bbr::share::Share;
 
-/// Gains of the draft: Startup doubles the rate each round trip with the least overshoot that does (§2.4), Drain undoes it.
+/// Pacing gains of the draft: Startup doubles the rate in each round trip with the least overshoot that does (4 ln 2), Drain
+/// undoes its queue, Up asks for a quarter more, Down lets the queue of that run off.
 const STARTUP_GAIN: f64 = 2.77;
 const DRAIN_GAIN: f64 = 0.35;
-const DOWN_GAIN: f64 = 0.9;
 const UP_GAIN: f64 = 1.25;
+const DOWN_GAIN: f64 = 0.9;
 
-/// Startup ends after so many rounds in which the bandwidth did not grow by a quarter (draft §5.3.1.2).
-const FULL_ROUNDS: u32 = 3;
-const FULL_GROWTH: f64 = 1.25;
+/// Window gains of the draft, as multiples of what the path holds: pacing decides how much is on the way, the window
+/// bounds it where SACKs are late or lost. Up may fill a little more. Down has 2 there; here a
+/// queue should be gone in a round trip, so that what remains is known not to be ours.
+const WINDOW_GAIN: f64 = 2.0;
+const UP_WINDOW_GAIN: f64 = 2.25;
+const DOWN_WINDOW_GAIN: f64 = 1.0;
+const PROBE_RTT_WINDOW_GAIN: f64 = 0.5;
 
-/// Startup ends after so many rounds that end in a queue: the second one has measured what the full path carries.
-const QUEUED_ROUNDS: u32 = 2;
+/// Losses that are made up for by sending more are at most this share: more is not a line that one fills.
+const MOST_COMPENSATED_LOSS: f64 = 0.25;
 
-/// A share of losses that is taken for congestion where something else points to it (draft §2.7).
+/// Down ends after so many rounds even if the queue remains: it is not ours then.
+const DOWN_ROUNDS: u64 = 3;
+
+/// A probe goes on while each of its rounds raises the bandwidth by this; when it goes on for longer than these rounds there
+/// is much more, and Startup finds it faster.
+const UP_GROWTH: f64 = 1.1;
+const GROWING_ROUNDS: u64 = 2;
+
+/// A probe ends at losses above this share (`BBR.LossThresh` of the draft), unless the line always loses so much.
 const LOSS_THRESHOLD: f64 = 0.02;
 
-/// How much is left of what was in flight when a loss is taken for congestion (draft §2.7; RFC 9438 §4.6).
-const CUT: f64 = 0.7;
-
-/// The share of the known bound that is used while not probing: others find room there (draft §2.7).
-const HEADROOM: f64 = 0.85;
-
-/// Time between probes (draft §5.3.3.5): long enough for a competing cubic flow to recover.
+/// Time between probes, 2 to 3 s as in the draft, so that those who share a line do not probe together.
 const PROBE_WAIT: Duration = Duration::from_millis(2_000);
 const PROBE_WAIT_SPREAD_MS: u64 = 1_000;
 
-/// How long the path is left nearly empty to find its least round trip (draft §2.13).
+/// How long half of the path is left empty to see its least round trip (`BBR.ProbeRTTDuration` of the draft).
 const PROBE_RTT_TIME: Duration = Duration::from_millis(200);
-const PROBE_RTT_WINDOW_GAIN: f64 = 0.5;
+const PROBE_RTT_ROUNDS: u64 = 2;
+
+/// A queue that stands for so many rounds of Cruise, which sends no more than the line takes, is somebody else's too.
+const SHARED_ROUNDS: u32 = 2;
+
+/// So many rounds of Cruise tell what Down left; what comes later may be our own.
+const ROUNDS_AFTER_DOWN: u64 = 4;
+
+/// So long and so many rounds without a queue, and the line is taken for ours alone. Measured (`simulation::table`): with less,
+/// a cubic flow on a queue of half a bandwidth-delay product keeps 20 % instead of 40; more makes a mistake cost more.
+const CLEAR_ROUNDS: u32 = 4;
+const CLEAR_TIME: Duration = Duration::from_millis(500);
+
+/// How often the bandwidth of two cycles ago is forgotten while Sharing, where nothing probes.
+const SHARING_CYCLE: Duration = Duration::from_millis(1_000);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Doubling each round trip until the path is full.
+    /// Doubling in each round trip until the path is full.
     Startup,
-    /// Letting the queue of Startup run off.
+    /// The queue of Startup runs off.
     Drain,
-    /// Below the bandwidth: the queue of a probe runs off.
+    /// The queue of a probe runs off.
     Down,
     /// At the bandwidth.
     Cruise,
-    /// At the bandwidth with all bounds of the last cycle lifted, for a round trip.
+    /// At the bandwidth for a round trip, so that Up begins with a full path.
     Refill,
     /// Above the bandwidth: is there more?
     Up,
+    /// Others keep a queue on the line: along their curve.
+    Sharing,
     /// Half of the path, to see its least round trip.
     ProbeRtt,
+}
+
+/// What a SACK brought, for the phases.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct News {
+    pub(super) now: Instant,
+    pub(super) rtt: Option<Duration>,
+    /// Bytes on the way now, and when what it acknowledges was sent.
+    pub(super) in_flight: u64,
+    pub(super) used: u64,
+    pub(super) begins_round: bool,
+    pub(super) app_limited: bool,
+    pub(super) packet_bytes: usize,
 }
 
 /// Where in its cycle the controller is.
@@ -59,17 +104,22 @@ pub(super) struct Cycle {
     phase: Phase,
     began: Option<Instant>,
     began_round: u64,
-    is_bandwidth_known: bool,
-    full_bandwidth: u64,
-    full_rounds: u32,
-    queued_rounds: u32,
+    /// Startup's knowledge; nothing once the path has been filled.
+    filling: Option<Filling>,
+    /// The bandwidth before this round of Up.
+    bandwidth_before: u64,
+    /// When the last probe ended, and how long to wait for the next.
     probed_at: Option<Instant>,
-    probed_round: u64,
     probe_wait: Duration,
     probe_rtt_least: Option<Duration>,
-    /// Bytes that the path was seen to hold and no more, if it was (`inflight_hi` of the draft, `inflight_lo`).
-    ceiling: Option<u64>,
-    passing_ceiling: Option<u64>,
+    share: Option<Share>,
+    /// When Sharing began or last ended a cycle; when it was left to see whether anybody else is there.
+    shared_at: Option<Instant>,
+    left_at: Option<Instant>,
+    /// Rounds in a row that did, or did not, stand in a queue; when the last one did.
+    rounds_queued: u32,
+    rounds_clear: u32,
+    queued_at: Option<Instant>,
 }
 
 impl Cycle {
@@ -78,168 +128,208 @@ impl Cycle {
             phase: Phase::Startup,
             began: None,
             began_round: 0,
-            is_bandwidth_known: false,
-            full_bandwidth: 0,
-            full_rounds: 0,
-            queued_rounds: 0,
+            filling: Some(Filling::new()),
+            bandwidth_before: 0,
             probed_at: None,
-            probed_round: 0,
             probe_wait: PROBE_WAIT,
             probe_rtt_least: None,
-            ceiling: None,
-            passing_ceiling: None,
+            share: None,
+            shared_at: None,
+            left_at: None,
+            rounds_queued: 0,
+            rounds_clear: 0,
+            queued_at: None,
         }
     }
 
     pub(super) fn is_bandwidth_known(&self) -> bool {
-        self.is_bandwidth_known
+        self.filling.is_none()
+    }
+
+    pub(super) fn probes_round_trip(&self) -> bool {
+        self.phase == Phase::ProbeRtt
     }
 
     pub(super) fn pacing_gain(&self, model: &Model) -> f64 {
+        let loss = model.usual_loss().min(MOST_COMPENSATED_LOSS);
         match self.phase {
             Phase::Startup => STARTUP_GAIN,
             Phase::Drain => DRAIN_GAIN,
             Phase::Down => DOWN_GAIN,
+            // Only half of the loss is made up for, and not beside the shortest queue: all of it would run away where the
+            // loss is our own doing.
+            Phase::Cruise if !model.waits() => 1.0 / (1.0 - loss / 2.0),
             Phase::Cruise | Phase::Refill | Phase::ProbeRtt => 1.0,
-            Phase::Up => UP_GAIN / (1.0 - model.random_loss.min(0.25)),
+            Phase::Up => UP_GAIN / (1.0 - loss),
+            // The window decides; the pace only smooths.
+            Phase::Sharing => UP_GAIN,
         }
     }
 
     pub(super) fn window_gain(&self) -> f64 {
         match self.phase {
-            Phase::Startup | Phase::Drain | Phase::Down | Phase::Cruise | Phase::Refill => 2.0,
-            Phase::Up => 2.25,
+            Phase::Startup | Phase::Drain | Phase::Cruise | Phase::Refill | Phase::Sharing => WINDOW_GAIN,
+            Phase::Down => DOWN_WINDOW_GAIN,
+            Phase::Up => UP_WINDOW_GAIN,
             Phase::ProbeRtt => PROBE_RTT_WINDOW_GAIN,
         }
     }
 
-    /// Most bytes that may be on the way by what was lost before; at least `floor`.
-    pub(super) fn bound(&self, floor: u64) -> u64 {
-        let ceiling = self.ceiling.map_or(u64::MAX, |ceiling| match self.phase {
-            Phase::Cruise | Phase::Down => (ceiling as f64 * HEADROOM) as u64,
-            _ => ceiling,
-        });
-        ceiling.min(self.passing_ceiling.unwrap_or(u64::MAX)).max(floor)
+    /// Most bytes that may be on the way for the sake of others.
+    pub(super) fn bound(&self, now: Instant, model: &Model, packet_bytes: usize) -> u64 {
+        match (self.phase, self.share, model.min_rtt) {
+            (Phase::Sharing, Some(share), Some(rtt)) => share.window(now, rtt, packet_bytes),
+            _ => u64::MAX,
+        }
     }
 
-    /// Sending begins again after nothing was on the way.
-    pub(super) fn on_restart(&mut self, _now: Instant) {}
+    /// Everything was taken for lost.
+    pub(super) fn on_timeout(&mut self) {
+        if let Some(filling) = &mut self.filling {
+            filling.on_timeout();
+        }
+    }
 
-    pub(super) fn advance(&mut self, model: &mut Model, acked: &Acked, begins_round: bool) {
-        let now = acked.now;
-        let began = *self.began.get_or_insert(now);
-        let elapsed = now.saturating_duration_since(began);
-        let min_rtt = model.min_rtt.unwrap_or(Duration::ZERO);
+    /// Takes a SACK that the model has taken.
+    pub(super) fn advance(&mut self, model: &mut Model, news: &News) {
+        self.began.get_or_insert(news.now);
         let rounds = model.rounds - self.began_round;
-        let in_flight = acked.in_flight as u64;
         let is_queued = model.shows_queue(model.last.least_rtt);
-        if begins_round {
-            self.answer_losses(model, acked, is_queued);
+        if news.begins_round {
+            self.end_round(model, news.now, is_queued);
         }
         match self.phase {
-            Phase::Startup => {
-                if begins_round && self.is_full(model, acked, is_queued) {
-                    self.is_bandwidth_known = true;
-                    self.enter(Phase::Drain, model, now);
-                }
+            Phase::Startup => self.fill(model, news, is_queued),
+            Phase::Drain if is_drained(model, news) => self.enter_down(model, news.now),
+            Phase::Down if is_drained(model, news) || rounds > DOWN_ROUNDS => {
+                self.enter(Phase::Cruise, model, news.now);
             }
-            Phase::Drain => {
-                if model.bandwidth_delay().is_none_or(|bytes| in_flight <= bytes) {
-                    self.enter_down(model, now);
-                }
+            Phase::Cruise => self.cruise(model, news, rounds),
+            Phase::Refill if news.begins_round && rounds >= 1 => {
+                self.bandwidth_before = model.bandwidth();
+                self.enter(Phase::Up, model, news.now);
             }
-            Phase::Down => {
-                let is_drained = model.bandwidth_delay().is_none_or(|bytes| in_flight <= bytes);
-                if is_drained || rounds > 3 {
-                    self.enter(Phase::Cruise, model, now);
-                }
-            }
-            Phase::Cruise => {
-                let since = now.saturating_duration_since(self.probed_at.unwrap_or(now));
-                if since > self.probe_wait {
-                    self.passing_ceiling = None;
-                    self.enter(Phase::Refill, model, now);
-                }
-            }
-            Phase::Refill => {
-                if begins_round && rounds >= 1 {
-                    self.enter(Phase::Up, model, now);
-                }
-            }
-            Phase::Up => {
-                let is_above = model.bandwidth_delay().is_some_and(|bytes| {
-                    in_flight as f64 > UP_GAIN * bytes as f64 + model.extra_acked() as f64
-                });
-                if (elapsed > min_rtt && is_above) || (begins_round && rounds >= 1 && is_queued) || rounds > 6
-                {
-                    self.enter_down(model, now);
-                }
-            }
-            Phase::ProbeRtt => {
-                if let Some(rtt) = acked.rtt
-                    && rounds >= 1
-                {
-                    self.probe_rtt_least = Some(self.probe_rtt_least.map_or(rtt, |least| least.min(rtt)));
-                }
-                if elapsed > PROBE_RTT_TIME && rounds >= 2 {
-                    if let Some(rtt) = self.probe_rtt_least {
-                        model.replace_min_rtt(now, rtt);
-                    }
-                    self.enter_down(model, now);
-                }
-            }
+            Phase::Up if news.begins_round && rounds >= 1 => self.probe(model, news, rounds, is_queued),
+            Phase::Sharing => self.share(model, news, is_queued),
+            Phase::ProbeRtt => self.probe_round_trip(model, news, rounds),
+            Phase::Drain | Phase::Down | Phase::Refill | Phase::Up => {}
         }
-        let is_stale = model.min_rtt_at.is_some_and(|at| now.saturating_duration_since(at) > MIN_RTT_WINDOW);
-        if is_stale && self.is_bandwidth_known && self.phase != Phase::ProbeRtt {
+        let is_stale = model.min_rtt_at.is_some_and(|at| has_passed(at, news.now, MIN_RTT_WINDOW));
+        if is_stale && self.is_bandwidth_known() && self.phase != Phase::ProbeRtt {
             self.probe_rtt_least = None;
-            self.enter(Phase::ProbeRtt, model, now);
+            self.enter(Phase::ProbeRtt, model, news.now);
         }
     }
 
-    /// Whether Startup has filled the path.
-    fn is_full(&mut self, model: &Model, acked: &Acked, is_queued: bool) -> bool {
-        if acked.rate.is_none_or(|rate| rate.app_limited) {
-            return false;
-        }
+    fn end_round(&mut self, model: &mut Model, now: Instant, is_queued: bool) {
         if is_queued {
-            self.queued_rounds += 1;
-        }
-        let has_grown = model.bandwidth() as f64 >= self.full_bandwidth as f64 * FULL_GROWTH;
-        if has_grown {
-            self.full_bandwidth = model.bandwidth();
-            self.full_rounds = 0;
+            (self.rounds_queued, self.rounds_clear) = (self.rounds_queued + 1, 0);
+            self.queued_at = Some(now);
         } else {
-            self.full_rounds += 1;
+            (self.rounds_queued, self.rounds_clear) = (0, self.rounds_clear + 1);
         }
-        self.full_rounds >= FULL_ROUNDS || self.queued_rounds >= QUEUED_ROUNDS
+        // What is lost while nothing overflows is lost for reasons of the line.
+        let is_usual = match (self.phase, self.share) {
+            (Phase::Cruise | Phase::Refill, _) => !is_queued,
+            (Phase::Sharing, Some(share)) => share.shows_usual_loss(model),
+            _ => false,
+        };
+        if is_usual {
+            model.learn_loss();
+        }
     }
 
-    fn answer_losses(&mut self, model: &mut Model, acked: &Acked, is_queued: bool) {
-        let loss = model.last.loss_rate();
-        let in_flight = acked.rate.map_or(0, |rate| rate.in_flight_when_sent as u64);
-        match self.phase {
-            Phase::Startup | Phase::Drain | Phase::ProbeRtt => {}
-            Phase::Up | Phase::Down | Phase::Refill | Phase::Cruise => {
-                if is_queued && model.last.lost > 0 && loss > 0.5 * model.random_loss {
-                    let before = self.passing_ceiling.unwrap_or(in_flight);
-                    self.passing_ceiling =
-                        Some(((before as f64 * CUT) as u64).max(model.last.delivered * 7 / 10));
-                    if self.phase == Phase::Up {
-                        self.enter_down(model, acked.now);
-                    }
-                } else if !is_queued {
-                    model.learn_random_loss();
-                }
+    fn fill(&mut self, model: &mut Model, news: &News, is_queued: bool) {
+        if !news.begins_round || news.app_limited {
+            return;
+        }
+        let filling = self.filling.get_or_insert_with(Filling::new);
+        if filling.is_full(model.bandwidth(), is_queued) {
+            self.filling = None;
+            self.enter(Phase::Drain, model, news.now);
+        }
+    }
+
+    fn cruise(&mut self, model: &mut Model, news: &News, rounds: u64) {
+        let is_queued = news.begins_round && rounds >= 2 && self.rounds_queued >= SHARED_ROUNDS;
+        if is_queued && rounds > ROUNDS_AFTER_DOWN {
+            // It came since Down: perhaps it is ours, by a bandwidth that was seen too great.
+            self.enter(Phase::Down, model, news.now);
+        } else if is_queued && Share::is_plausible(model.usual_loss(), news) {
+            self.shared_at = Some(news.now);
+            let is_known = self.left_at.is_some_and(|at| !has_passed(at, news.now, SHARING_CYCLE));
+            if !is_known {
+                self.share = Some(Share::new(news.now, news.used, model.rounds));
             }
+            self.enter(Phase::Sharing, model, news.now);
+        } else if self.probed_at.is_none_or(|at| has_passed(at, news.now, self.probe_wait)) {
+            self.enter(Phase::Refill, model, news.now);
+        }
+    }
+
+    fn probe(&mut self, model: &mut Model, news: &News, rounds: u64, is_queued: bool) {
+        let bandwidth = model.bandwidth();
+        let has_grown = bandwidth as f64 >= self.bandwidth_before as f64 * UP_GROWTH;
+        let is_lossy = model.last.loss_rate() > LOSS_THRESHOLD && model.has_unusual_loss(news.packet_bytes);
+        self.bandwidth_before = bandwidth;
+        // What the first round sent shows only in the second; a queue shows at once.
+        if is_lossy || ((is_queued || rounds >= 2) && !has_grown) {
+            self.enter_down(model, news.now);
+        } else if rounds > GROWING_ROUNDS && !is_queued {
+            self.filling = Some(Filling::new());
+            self.enter(Phase::Startup, model, news.now);
+        }
+    }
+
+    fn share(&mut self, model: &mut Model, news: &News, is_queued: bool) {
+        if let Some(share) = &mut self.share
+            && news.begins_round
+            && is_queued
+            && !share.has_answered(model)
+            && !share.shows_usual_loss(model)
+            && model.has_unusual_loss(news.packet_bytes)
+        {
+            share.cut(news.now, news.used, model.rounds);
+        }
+        // Twice, so that a line at the edge does not go to and fro.
+        let is_implausible = !Share::is_plausible(model.usual_loss() / 2.0, news);
+        let is_clear = self.rounds_clear >= CLEAR_ROUNDS
+            && self.queued_at.is_none_or(|at| has_passed(at, news.now, CLEAR_TIME));
+        let ends_cycle = self.shared_at.is_none_or(|at| has_passed(at, news.now, SHARING_CYCLE));
+        if is_clear || is_implausible {
+            self.enter(Phase::Cruise, model, news.now);
+        } else if ends_cycle {
+            model.advance_cycle();
+            self.shared_at = Some(news.now);
+            let most = model.bandwidth_delay().unwrap_or(u64::MAX) as f64 * WINDOW_GAIN;
+            if self.bound(news.now, model, news.packet_bytes) as f64 > most {
+                // The curve has left the path behind: perhaps nobody else is there.
+                self.left_at = Some(news.now);
+                self.enter(Phase::Down, model, news.now);
+            }
+        }
+    }
+
+    fn probe_round_trip(&mut self, model: &mut Model, news: &News, rounds: u64) {
+        if let Some(rtt) = news.rtt.filter(|_| rounds >= 1) {
+            self.probe_rtt_least = Some(self.probe_rtt_least.map_or(rtt, |least| least.min(rtt)));
+        }
+        let is_over = self.began.is_some_and(|at| has_passed(at, news.now, PROBE_RTT_TIME));
+        if is_over && rounds >= PROBE_RTT_ROUNDS {
+            if let Some(rtt) = self.probe_rtt_least {
+                model.replace_min_rtt(news.now, rtt);
+            }
+            self.enter_down(model, news.now);
         }
     }
 
     fn enter_down(&mut self, model: &mut Model, now: Instant) {
+        model.doubt_loss();
         if self.phase == Phase::Up {
             model.advance_cycle();
         }
         self.probed_at = Some(now);
-        self.probed_round = model.rounds;
+        // No source of randomness is needed to differ from others: rounds differ (Fibonacci hashing).
         let spread = model.rounds.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         self.probe_wait = PROBE_WAIT + Duration::from_millis(spread % PROBE_WAIT_SPREAD_MS);
         self.enter(Phase::Down, model, now);
@@ -250,4 +340,12 @@ impl Cycle {
         self.began = Some(now);
         self.began_round = model.rounds;
     }
+}
+
+fn is_drained(model: &Model, news: &News) -> bool {
+    model.bandwidth_delay().is_none_or(|bytes| news.in_flight <= bytes)
+}
+
+fn has_passed(since: Instant, now: Instant, time: Duration) -> bool {
+    now.saturating_duration_since(since) > time
 }

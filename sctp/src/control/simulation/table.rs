@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::control::Control;
 use crate::control::bbr::Bbr;
 use crate::control::reno::Reno;
+use crate::control::simulation::Simulation;
 use crate::control::simulation::cubic::Cubic;
-use crate::control::simulation::{Path, Simulation};
+use crate::control::simulation::path::Path;
 
 const PACKET: usize = 1_200;
 
@@ -40,6 +41,17 @@ fn cases() -> Vec<(&'static str, Path)> {
         ("100 Mbit/s 50 ms, 3 %", Path::megabits(100, 50).loss_percent(3.0)),
         ("100 Mbit/s 50 ms, 10 %", Path::megabits(100, 50).loss_percent(10.0)),
         ("100 Mbit/s 50 ms, 20 %", Path::megabits(100, 50).loss_percent(20.0)),
+        ("1 Gbit/s 4 ms, 512 KiB", Path::megabits(1_000, 4).queue(512 * 1_024)),
+        ("1 Gbit/s 6 ms, 512 KiB", Path::megabits(1_000, 6).queue(512 * 1_024)),
+        ("1 Gbit/s 2 ms, 512 KiB, 1 %", Path::megabits(1_000, 2).queue(512 * 1_024).loss_percent(1.0)),
+        ("4 Gbit/s 0 ms, 208 KiB", Path::megabits(4_000, 0).queue(208 * 1_024)),
+        ("1 Gbit/s 1 ms, 100 KiB", Path::megabits(1_000, 1).queue(100 * 1_024)),
+        ("20 Mbit/s 5 ms, 1 s", Path::megabits(20, 5).queue(2_500_000)),
+        ("20 Mbit/s 2 ms, 1 s", Path::megabits(20, 2).queue(2_500_000)),
+        ("20 Mbit/s 30 ms, jitter 10 ms", Path::megabits(20, 30).jitter_ms(10)),
+        ("20 Mbit/s 30 ms, jitter 10 ms, 1 %", Path::megabits(20, 30).jitter_ms(10).loss_percent(1.0)),
+        ("100 Mbit/s 30 ms, jitter 20 ms, 1 %", Path::megabits(100, 30).jitter_ms(20).loss_percent(1.0)),
+        ("5 Mbit/s 60 ms, jitter 50 ms, 1 %", Path::megabits(5, 60).jitter_ms(50).loss_percent(1.0)),
         ("2 Mbit/s 80 ms", Path::megabits(2, 80)),
     ]
 }
@@ -112,11 +124,46 @@ fn curves() {
         let shares: Vec<String> = losses
             .iter()
             .map(|loss| {
-                let mut simulation = Simulation::new(Path::megabits(100, round_trip).loss_percent(*loss), 3);
-                simulation.add(bbr(), PACKET);
-                format!("{:5.2}", simulation.run(Duration::from_secs(20))[0])
+                let share = |seed| {
+                    let path = Path::megabits(100, round_trip).loss_percent(*loss);
+                    let mut simulation = Simulation::new(path, seed);
+                    simulation.add(bbr(), PACKET);
+                    simulation.run(Duration::from_secs(20))[0]
+                };
+                format!("{:5.2}", (1..=4).map(share).sum::<f64>() / 4.0)
             })
             .collect();
         println!("{round_trip:4} {}", shares.join(" "));
+    }
+}
+
+#[test]
+fn changing() {
+    let lines = [
+        ("100 -> 20 -> 100 Mbit/s, 50 ms", Path::megabits(100, 50), Path::megabits(20, 50).queue(625_000)),
+        (
+            "same, 1 %",
+            Path::megabits(100, 50).loss_percent(1.0),
+            Path::megabits(20, 50).queue(625_000).loss_percent(1.0),
+        ),
+        (
+            "50 -> 150 -> 50 ms, 1 %",
+            Path::megabits(100, 50).loss_percent(1.0),
+            Path::megabits(100, 150).loss_percent(1.0),
+        ),
+        ("1 -> 30 -> 1 ms", Path::megabits(100, 1), Path::megabits(100, 30)),
+    ];
+    for (name, first, second) in lines {
+        let mut simulation = Simulation::new(first, 5);
+        simulation.add(bbr(), PACKET);
+        print!("{name:32}");
+        for path in [first, second, first] {
+            simulation.path = path;
+            for seconds in [1, 2, 3, 6, 8] {
+                print!(" {:.2}", simulation.run(Duration::from_secs(seconds))[0]);
+            }
+            print!(" {:?} |", simulation.waits([0.5, 0.95]));
+        }
+        println!();
     }
 }

@@ -1,0 +1,122 @@
+//! What the controller does at the edges: at first, after silence, after timeouts, on paths of any length.
+
+use std::time::{Duration, Instant};
+
+use crate::control::bbr::Bbr;
+use crate::control::rate::{Sampler, Stamp};
+use crate::control::{Acked, Control};
+
+const PACKET: usize = 1_200;
+
+/// A path that answers each packet after a round trip, with nothing lost.
+struct Echo {
+    control: Bbr,
+    sampler: Sampler,
+    now: Instant,
+    rtt: Duration,
+}
+
+impl Echo {
+    fn new(rtt: Duration) -> Self {
+        Self { control: Bbr::new(PACKET), sampler: Sampler::new(), now: Instant::now(), rtt }
+    }
+
+    /// Sends `packets` at once, at most a window of them, and takes their SACK.
+    fn round(&mut self, packets: usize) {
+        let packets = packets.min(self.control.window() / PACKET);
+        let stamps: Vec<Stamp> = (0..packets)
+            .map(|index| {
+                self.control.on_sent(self.now, PACKET, index * PACKET);
+                self.sampler.on_sent(self.now, PACKET, index * PACKET)
+            })
+            .collect();
+        if packets * PACKET + PACKET < self.control.window() {
+            self.sampler.on_app_limited(packets * PACKET);
+        }
+        self.now += self.rtt;
+        for stamp in &stamps {
+            self.sampler.on_delivered(self.now, PACKET, stamp);
+        }
+        self.control.on_acked(&Acked {
+            now: self.now,
+            delivered: packets * PACKET,
+            lost: 0,
+            in_flight_before: packets * PACKET,
+            in_flight: 0,
+            rtt: Some(self.rtt),
+            rate: self.sampler.sample(self.now, Some(self.rtt)),
+        });
+    }
+}
+
+const LONG: Duration = Duration::from_millis(100);
+
+#[test]
+fn begins_with_ten_packets_and_doubles() {
+    let mut echo = Echo::new(LONG);
+    assert_eq!(echo.control.window(), 10 * PACKET);
+    for round in 1..=6 {
+        echo.round(usize::MAX);
+        assert!(echo.control.window() >= (10 * PACKET) << round, "round {round}");
+    }
+}
+
+#[test]
+fn long_paths_are_paced_and_short_ones_are_not() {
+    for (rtt, is_paced) in
+        [(LONG, true), (Duration::from_millis(5), true), (Duration::from_micros(80), false)]
+    {
+        let mut echo = Echo::new(rtt);
+        echo.round(10);
+        assert_eq!(echo.control.pacing_rate().is_some(), is_paced, "{rtt:?}");
+    }
+}
+
+#[test]
+fn a_timeout_leaves_four_packets_and_a_mistaken_one_nothing_lost() {
+    for rtt in [LONG, Duration::from_micros(80)] {
+        let mut echo = Echo::new(rtt);
+        for _ in 0..6 {
+            echo.round(usize::MAX);
+        }
+        let window = echo.control.window();
+        echo.control.on_timeout(echo.now);
+        echo.control.on_timeout(echo.now);
+        assert!(echo.control.window() <= 8 * PACKET);
+        echo.control.on_spurious_timeout(echo.now);
+        assert!(echo.control.window() >= window / 2, "{} of {window}", echo.control.window());
+    }
+}
+
+/// A slow application is no news of the path.
+#[test]
+fn what_was_known_outlasts_minutes_of_little_to_send() {
+    let mut echo = Echo::new(LONG);
+    for _ in 0..8 {
+        echo.round(1_000);
+    }
+    let before = echo.control.pacing_rate().unwrap();
+    for _ in 0..600 {
+        echo.round(2);
+    }
+    let after = echo.control.pacing_rate().unwrap();
+    assert!(after > before / 4, "{after} after {before}");
+}
+
+#[test]
+fn windows_hold_packets_of_any_size() {
+    let mut echo = Echo::new(LONG);
+    echo.round(10);
+    echo.control.set_packet_size(16_300);
+    assert!(echo.control.window() >= 4 * 16_300);
+}
+
+#[test]
+fn samples_that_make_no_sense_do_no_harm() {
+    let mut echo = Echo::new(Duration::ZERO);
+    for _ in 0..100 {
+        echo.round(3);
+        echo.control.on_timeout(echo.now);
+    }
+    assert!(echo.control.window() >= 4 * PACKET);
+}
