@@ -25,8 +25,8 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use crate::control::bbr::fast::FastPath;
-use crate::control::bbr::model::{Model, bytes_in};
-use crate::control::bbr::phases::{Cycle, News};
+use crate::control::bbr::model::{Model, News, bytes_in};
+use crate::control::bbr::phases::Cycle;
 use crate::control::{Acked, Control};
 
 /// The initial window in packets (RFC 6928).

@@ -51,6 +51,19 @@ pub(super) struct Model {
     lost_lately: f64,
 }
 
+/// What a SACK brought, for the phases.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct News {
+    pub(super) now: Instant,
+    pub(super) rtt: Option<Duration>,
+    /// Bytes on the way now, and when what it acknowledges was sent.
+    pub(super) in_flight: u64,
+    pub(super) used: u64,
+    pub(super) begins_round: bool,
+    pub(super) app_limited: bool,
+    pub(super) packet_bytes: usize,
+}
+
 /// What is acknowledged faster than the bandwidth says, since it began to be.
 #[derive(Debug, Clone, Copy)]
 struct Aggregate {

@@ -11,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 use crate::control::bbr::filling::Filling;
-use crate::control::bbr::model::{MIN_RTT_WINDOW, Model};
+use crate::control::bbr::model::{MIN_RTT_WINDOW, Model, News};
 use crate::control::bbr::share::Share;
 
 /// Pacing gains of the draft: Startup doubles the rate in each round trip with the least overshoot that does (4 ln 2), Drain
@@ -22,11 +22,11 @@ const UP_GAIN: f64 = 1.25;
 const DOWN_GAIN: f64 = 0.9;
 
 /// Window gains of the draft, as multiples of what the path holds: pacing decides how much is on the way, the window
-/// bounds it where SACKs are late or lost. Up may fill a little more. Down has 2 there; here a
-/// queue should be gone in a round trip, so that what remains is known not to be ours.
+/// bounds it where SACKs are late or lost. Up may fill a little more. Down has 2 in the draft; here its
+/// queue goes within a round trip or two, so that what remains is known not to be ours.
 const WINDOW_GAIN: f64 = 2.0;
 const UP_WINDOW_GAIN: f64 = 2.25;
-const DOWN_WINDOW_GAIN: f64 = 1.0;
+const DOWN_WINDOW_GAIN: f64 = 1.15;
 const PROBE_RTT_WINDOW_GAIN: f64 = 0.5;
 
 /// Losses that are made up for by sending more are at most this share: more is not a line that one fills.
@@ -55,7 +55,7 @@ const PROBE_RTT_ROUNDS: u64 = 2;
 const SHARED_ROUNDS: u32 = 2;
 
 /// So many rounds of Cruise tell what Down left; what comes later may be our own.
-const ROUNDS_AFTER_DOWN: u64 = 4;
+const ROUNDS_AFTER_DOWN: u64 = 6;
 
 /// So long and so many rounds without a queue, and the line is taken for ours alone. Measured (`simulation::table`): with less,
 /// a cubic flow on a queue of half a bandwidth-delay product keeps 20 % instead of 40; more makes a mistake cost more.
@@ -83,19 +83,6 @@ enum Phase {
     Sharing,
     /// Half of the path, to see its least round trip.
     ProbeRtt,
-}
-
-/// What a SACK brought, for the phases.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct News {
-    pub(super) now: Instant,
-    pub(super) rtt: Option<Duration>,
-    /// Bytes on the way now, and when what it acknowledges was sent.
-    pub(super) in_flight: u64,
-    pub(super) used: u64,
-    pub(super) begins_round: bool,
-    pub(super) app_limited: bool,
-    pub(super) packet_bytes: usize,
 }
 
 /// Where in its cycle the controller is.
@@ -259,6 +246,7 @@ impl Cycle {
             self.shared_at = Some(news.now);
             let is_known = self.left_at.is_some_and(|at| !has_passed(at, news.now, SHARING_CYCLE));
             if !is_known {
+                model.advance_cycle();
                 self.share = Some(Share::new(news.now, news.used, model.rounds));
             }
             self.enter(Phase::Sharing, model, news.now);

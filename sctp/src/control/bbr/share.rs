@@ -6,8 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::control::bbr::model::Model;
-use crate::control::bbr::phases::News;
+use crate::control::bbr::model::{Model, News};
 
 /// What is left of the window after a loss, and how steep the curve is, in packets per cubic second (RFC 9438 §4.6, §5).
 const CUT: f64 = 0.7;

@@ -31,7 +31,7 @@ fn two_cubic_flows_share_evenly() {
     let mut simulation = Simulation::new(Path::megabits(20, 40), 1);
     simulation.add(Box::new(Cubic::new(PACKET)), PACKET);
     simulation.add(Box::new(Cubic::new(PACKET)), PACKET);
-    let shares = simulation.run(Duration::from_secs(40));
+    let shares = simulation.run(Duration::from_secs(20));
     assert!(shares.iter().all(|share| (0.35..0.65).contains(share)), "{shares:?}");
 }
 
@@ -44,7 +44,7 @@ fn losses_by_chance_do_not_slow_the_model_down() {
     for (percent, least) in [(0.0, 0.93), (1.0, 0.92), (3.0, 0.89), (10.0, 0.80), (20.0, 0.65)] {
         for seed in [1, 2] {
             let path = Path::megabits(20, 50).loss_percent(percent);
-            let share = share(path, bbr(), 10, seed);
+            let share = share(path, bbr(), 6, seed);
             assert!(share > least, "{share} at {percent} %");
         }
     }
@@ -86,15 +86,15 @@ fn short_queues_on_long_paths_are_enough() {
 
 #[test]
 fn a_cubic_flow_and_ours_leave_each_other_a_quarter() {
-    for (queue, seed) in [(100_000, 1), (100_000, 2), (50_000, 3), (200_000, 4)] {
+    for (queue, seed) in [(50_000, 1), (50_000, 2), (100_000, 3)] {
         for ours_is_first in [true, false] {
-            let mut simulation = Simulation::new(Path::megabits(20, 40).queue(queue), seed);
+            let mut simulation = Simulation::new(Path::megabits(10, 40).queue(queue), seed);
             let cubic = Box::new(Cubic::new(PACKET));
             let (first, second) = if ours_is_first { (bbr(), cubic as _) } else { (cubic as _, bbr()) };
             simulation.add(first, PACKET);
             simulation.run(Duration::from_secs(2));
             simulation.add(second, PACKET);
-            let shares = simulation.run(Duration::from_secs(60));
+            let shares = simulation.run(Duration::from_secs(30));
             assert!(shares.iter().all(|share| *share > 0.25), "{shares:?} of {queue} ({ours_is_first})");
         }
     }
