@@ -7,9 +7,10 @@
 //!   losses count where a queue is seen with them, or while probing for more, and only if they are more than usual.
 //! - *Sharing.* Where a queue stands that is not ours, the window follows cubic's curve (`share`) instead of the draft's
 //!   `inflight_hi` and `inflight_lo`: these, which need 2 % loss to act, left a cubic flow 15 to 30 % of a line with a queue
-//!   of one bandwidth-delay product; it gets 40 to 60 % now.
+//!   of one bandwidth-delay product; it gets 46 to 59 % now. Where the
+//!   queue holds half as much it still gets only 13 to 20 %: that queue vanishes with each cut, and so does its sign.
 //! - *Startup and probes end at a queue*, not at its overflow (`filling`): a second of queue is never filled.
-//! - *A probe that finds much more becomes Startup again*, so that a line that got faster is filled in a second.
+//! - *A probe that finds much more becomes Startup again*, so that a line that got five times faster is full again in 3 s.
 //! - *The least round trip counts as seen again when something near it is seen*, so that a path of our own need not be emptied
 //!   for it every few seconds.
 //! - *Paths shorter than timers* have a window and no pace (`fast`).
@@ -32,21 +33,21 @@ use crate::control::{Acked, Control};
 /// The initial window in packets (RFC 6928).
 const INITIAL_PACKETS: usize = 10;
 
-/// The least window in packets (draft §2.7): so that SACKs go on even when the receiver waits for a second packet.
+/// The least window in packets (BBR draft): so that SACKs go on even when the receiver waits for a second packet.
 const LEAST_PACKETS: usize = 4;
 
-/// The round trip that the first pace supposes, before one is measured (draft §5.6.2).
+/// The round trip that the first pace supposes, before one is measured (BBR draft).
 const SUPPOSED_RTT: Duration = Duration::from_millis(1);
 
 /// Below this round trip the window alone counts, above the other one the model; between them what was goes on.
 const FAST_BELOW: Duration = Duration::from_micros(2_500);
 const FAST_UNTIL: Duration = Duration::from_millis(4);
 
-/// The share of the bandwidth that is asked for, so that a queue drains (draft §5.6.2).
+/// The share of the bandwidth that is asked for, so that a queue drains (BBR draft).
 const PACING_MARGIN: f64 = 0.99;
 
 /// What a wake-up of the pacer lets go (`pacer.rs`) has to fit into the window once for each that collects: pacer, path,
-/// receiver (draft §5.6.4.2).
+/// receiver (BBR draft).
 const QUANTUM: Duration = Duration::from_millis(1);
 const QUANTA: u64 = 3;
 

@@ -1,4 +1,4 @@
-//! Delivery rate, sampled per SACK (draft-ietf-ccwg-bbr §4.1, before that draft-cheng-iccrg-delivery-rate-estimation).
+//! Delivery rate, sampled per SACK (draft-ietf-ccwg-bbr, before that draft-cheng-iccrg-delivery-rate-estimation).
 //!
 //! Each transmission remembers how much had been delivered when it left; when it arrives, what was delivered since, over the
 //! time that took, is what the path carried meanwhile.
@@ -108,7 +108,7 @@ impl Sampler {
         self.app_limited_until = self.app_limited_until.filter(|until| self.delivered <= *until);
         self.first_sent_at = self.first_sent_at.max(Some(newest.sent_at));
         // Bytes are delivered no faster than they were sent and no faster than they were acknowledged: SACKs may come
-        // in heaps, sends may have gone out in bursts (draft §4.1.1.3).
+        // in heaps, sends may have gone out in bursts (BBR draft).
         let send_elapsed = newest.sent_at.saturating_duration_since(newest.first_sent_at);
         let ack_elapsed = now.saturating_duration_since(newest.delivered_at);
         let interval = send_elapsed.max(ack_elapsed);

@@ -7,11 +7,11 @@ use crate::control::filter::Windowed;
 
 /// How long a least round trip counts before it is looked for anew, by sending little for a moment.
 ///
-/// The BBR draft (§2.13) looks every 5 s and forgets after 10. Here a round trip that comes near the least one counts as
+/// The BBR draft looks every 5 s and forgets after 10. Here a round trip that comes near the least one counts as
 /// seen again (see [`Model::update_round_trip`]), so that a path that is ours alone is hardly ever interrupted.
 pub(super) const MIN_RTT_WINDOW: Duration = Duration::from_secs(10);
 
-/// How many rounds the greatest aggregation of SACKs counts (draft §2.15).
+/// How many rounds the greatest aggregation of SACKs counts (BBR draft).
 const AGGREGATION_ROUNDS: u64 = 10;
 
 /// An aggregate is never taken for more than what arrives in this time: a pause of the peer is not aggregation.
@@ -34,7 +34,7 @@ const LOSS_ROUNDS: f64 = 64.0;
 /// The path as it was seen.
 #[derive(Debug)]
 pub(super) struct Model {
-    /// The greatest delivery rate, in bytes per second, of this probing cycle and of the one before (draft §2.10).
+    /// The greatest delivery rate, in bytes per second, of this probing cycle and of the one before (BBR draft).
     bandwidth: [u64; 2],
     pub(super) min_rtt: Option<Duration>,
     /// When the least round trip was last seen.

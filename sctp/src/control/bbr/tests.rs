@@ -21,7 +21,7 @@ impl Echo {
         Self { control: Bbr::new(PACKET), sampler: Sampler::new(), now: Instant::now(), rtt }
     }
 
-    /// Sends `packets` at once, at most a window of them, and takes their SACK.
+    /// Sends `packets` at once, at most a window of them, and takes their SACK. Less than ten are all that there was to send.
     fn round(&mut self, packets: usize) {
         let packets = packets.min(self.control.window() / PACKET);
         let stamps: Vec<Stamp> = (0..packets)
@@ -30,7 +30,7 @@ impl Echo {
                 self.sampler.on_sent(self.now, PACKET, index * PACKET)
             })
             .collect();
-        if packets * PACKET + PACKET < self.control.window() {
+        if packets < 10 {
             self.sampler.on_app_limited(packets * PACKET);
         }
         self.now += self.rtt;
@@ -92,7 +92,7 @@ fn a_timeout_leaves_four_packets_and_a_mistaken_one_nothing_lost() {
 #[test]
 fn what_was_known_outlasts_minutes_of_little_to_send() {
     let mut echo = Echo::new(LONG);
-    for _ in 0..8 {
+    for _ in 0..20 {
         echo.round(1_000);
     }
     let before = echo.control.pacing_rate().unwrap();
@@ -100,7 +100,7 @@ fn what_was_known_outlasts_minutes_of_little_to_send() {
         echo.round(2);
     }
     let after = echo.control.pacing_rate().unwrap();
-    assert!(after > before / 4, "{after} after {before}");
+    assert!(after > before / 2, "{after} after {before}");
 }
 
 #[test]
