@@ -64,3 +64,10 @@ fn with_others(run: impl Fn(Other, Role)) {
         }
     }
 }
+
+/// The workspace puts this package in the place of the registry's; the tests need the registry's as well.
+#[test]
+fn the_other_package_is_not_ours() {
+    use std::any::TypeId;
+    assert_ne!(TypeId::of::<registry_sctp::Endpoint>(), TypeId::of::<rtc_sctp::Endpoint>());
+}

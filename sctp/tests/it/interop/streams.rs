@@ -55,7 +55,8 @@ fn a_shutdown_ends_both() {
 #[test]
 fn an_abort_is_understood() {
     with_others(|other, role| {
-        for first in [0, 1] {
+        // The registry's cannot abort.
+        for first in [0, 1].into_iter().take(if other == Other::Registry { 1 } else { 2 }) {
             let mut scene = scene(other, role, crate::interop::line(), 17);
             scene.connect(vec![Flow::new(0, 1, Channel::RELIABLE, Sizes::All(1000), 1)], PATIENCE);
             scene.deliver(PATIENCE);

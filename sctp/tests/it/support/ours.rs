@@ -6,3 +6,7 @@ use rtc_sctp as engine;
 mod rtc;
 
 pub use rtc::RtcPeer as Ours;
+
+fn abort(association: &mut engine::Association) {
+    association.abort().expect("aborting is always possible");
+}

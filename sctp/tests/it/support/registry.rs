@@ -7,3 +7,8 @@ use registry_sctp as engine;
 mod rtc;
 
 pub use rtc::RtcPeer as Registry;
+
+/// That version cannot say so.
+fn abort(association: &mut engine::Association) {
+    association.close(engine::AssociationError::LocallyClosed).expect("closing is always possible");
+}

@@ -210,7 +210,7 @@ impl Peer for RtcPeer {
 
     fn abort(&mut self, now: Instant) {
         if let Some(association) = self.association() {
-            association.abort().expect("aborting is always possible");
+            super::abort(association);
         }
         self.heed(now);
     }
