@@ -20,6 +20,7 @@ use webrtc::peer_connection::{
 
 use crate::transport::Path;
 use crate::transport::description::{check_description, fingerprint_of};
+use crate::transport::engine::Engine;
 use crate::transport::lane::OpenLane;
 pub use crate::transport::link::WebRtcLink;
 use crate::transport::settings::settings;
@@ -27,9 +28,6 @@ use crate::transport::socket::{LaneRuntime, window_bytes};
 use crate::wire::PathKind;
 use crate::wire::peer::Hash;
 use crate::wire::signaling::IceServer;
-
-/// Unacknowledged bytes that a channel may hold before [`Link::ready`] waits.
-const SEND_BUFFER_BYTES: usize = 4 << 20;
 
 /// The channels of a first lane: label and id.
 const FIRST: &[(&str, u16)] = &[("control", 0), ("bulk", 1), ("lanes", 2)];
@@ -192,7 +190,7 @@ impl Lane {
                 Reach::SameHost => vec!["127.0.0.1:0"],
                 Reach::Everywhere => vec!["0.0.0.0:0", "[::]:0"],
             })
-            .with_data_channel_send_buffer_limit(SEND_BUFFER_BYTES)
+            .with_data_channel_send_buffer_limit(Engine::HERE.send_buffer_bytes(reach))
             .build()
             .await
             .map_err(local)?;

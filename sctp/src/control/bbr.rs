@@ -6,9 +6,9 @@
 //! - *Loss alone is no congestion.* The draft gives way above 2 % loss, so that a radio line with 3 % goes slower and slower. Here
 //!   losses count where a queue is seen with them, or while probing for more, and only if they are more than usual.
 //! - *Sharing.* Where a queue stands that is not ours, the window follows cubic's curve (`share`) instead of the draft's
-//!   `inflight_hi` and `inflight_lo`: these, which need 2 % loss to act, left a cubic flow 15 to 30 % of a line with a queue
-//!   of one bandwidth-delay product; it gets 46 to 59 % now. Where the
-//!   queue holds half as much it still gets only 13 to 20 %: that queue vanishes with each cut, and so does its sign.
+//!   `inflight_hi` and `inflight_lo`. A simple form of such bounds left a cubic flow 17 to 30 % of a line with a queue of one
+//!   bandwidth-delay product; with the curve it gets 46 to 59 %. Where the queue holds half as much it still gets only
+//!   13 to 20 %: that queue vanishes with each cut, and so does its sign.
 //! - *Startup and probes end at a queue*, not at its overflow (`filling`): a second of queue is never filled.
 //! - *A probe that finds much more becomes Startup again*, so that a line that got five times faster is full again in 3 s.
 //! - *The least round trip counts as seen again when something near it is seen*, so that a path of our own need not be emptied
