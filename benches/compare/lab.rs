@@ -28,9 +28,9 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Builds the path. Namespaces are named after `NETLAB_NAME`, which tools/network-bench.sh sets to remove them
+    /// Builds the path; the seed decides which packets are lost. Namespaces are named after `NETLAB_NAME`, which tools/network-bench.sh sets to remove them
     /// whatever happens.
-    pub fn build(path: Path) -> Result<Lab, String> {
+    pub fn build(path: Path, seed: u32) -> Result<Lab, String> {
         let name = std::env::var("NETLAB_NAME").unwrap_or_else(|_| format!("b{}", std::process::id()));
         let script = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("tools/netlab/netlab.sh");
         let lab = Lab { path, script, name, next_port: Cell::new(FIRST_PORT) };
@@ -38,7 +38,7 @@ impl Lab {
             Path::Loopback => {}
             Path::Cable => lab.cable()?,
             Path::Wan(wan) => {
-                lab.netlab(&["up", "wan"], &link_options(wan))?;
+                lab.netlab(&["up", "wan", "--seed", &seed.to_string()], &link_options(wan))?;
                 lab.tcp_is("cubic")?;
             }
         }

@@ -87,7 +87,6 @@ fn measure(
     };
     make_tree(&job.source, case.load.files, case.load.bytes);
     fs::create_dir_all(&job.work).map_err(|error| error.to_string())?;
-    let lab = Lab::build(case.path)?;
     let mut contenders = Vec::new();
     for tool in tools.iter().filter(|it| it.fits(case)) {
         match case.kind {
@@ -102,12 +101,14 @@ fn measure(
     let mut results: Vec<_> = named.map(|tool| Results { tool, runs: vec![], failures: vec![] }).collect();
     for round in 1..=arguments.rounds {
         for ((tool, other), results) in contenders.iter().zip(&mut results) {
-            let before = lab.shortfall();
+            // A lab of its own: no run meets what is still on its way from the one before. The tools of a round
+            // meet the same luck, as far as luck can be the same for different packets.
+            let lab = Lab::build(case.path, round)?;
             let run = once(&lab, case, tool, *other, &job);
             fs::remove_dir_all(&job.target).ok();
             match run {
                 Ok(mut run) => {
-                    run.shortfall = lab.shortfall() - before;
+                    run.shortfall = lab.shortfall();
                     eprintln!("{} {round}: {}: {}", case.name, results.tool, table::brief(&run));
                     results.runs.push(run);
                 }

@@ -30,8 +30,10 @@ pub struct Usage {
 
 pub struct Side {
     child: Child,
-    /// Whether it starts others who do a part of the work.
+    /// When those whom it started were last looked at, where they do a part of the work.
     family: Option<Instant>,
+    /// What those used who run still; of who has ended, its parent tells.
+    family_cpu_seconds: f64,
     peaks: HashMap<u32, u64>,
     cpu_seconds: Option<f64>,
     status: Option<ExitStatus>,
@@ -83,7 +85,15 @@ impl Side {
                 }
             });
         }
-        let side = Side { child, family: None, peaks: HashMap::new(), cpu_seconds: None, status: None, said };
+        let side = Side {
+            child,
+            family: None,
+            family_cpu_seconds: 0.0,
+            peaks: HashMap::new(),
+            cpu_seconds: None,
+            status: None,
+            said,
+        };
         Ok((side, lines))
     }
 
@@ -101,20 +111,28 @@ impl Side {
         let id = self.child.id();
         let stat = Stat::of(id);
         if let Some(stat) = &stat {
-            self.cpu_seconds = Some(stat.cpu_seconds);
             self.peek(id);
             if self.family.is_some_and(|it| it.elapsed() >= FAMILY_EVERY) {
-                self.family = Some(Instant::now());
-                for id in descendants(id) {
-                    self.peek(id);
-                }
+                self.look_at_family();
             }
+            // Who has ended has waited for its own, and what they used is in what it used.
+            let family = if stat.over { 0.0 } else { self.family_cpu_seconds };
+            self.cpu_seconds = Some(stat.cpu_seconds + family);
         }
         // Who has ended is waited for only after its times were read, for then they are gone.
         if stat.is_none_or(|it| it.over) {
             self.status = self.child.try_wait().expect("our own child");
         }
         self.status.is_some()
+    }
+
+    fn look_at_family(&mut self) {
+        self.family = Some(Instant::now());
+        self.family_cpu_seconds = 0.0;
+        for id in descendants(self.child.id()) {
+            self.peek(id);
+            self.family_cpu_seconds += Stat::of(id).map_or(0.0, |it| it.cpu_seconds);
+        }
     }
 
     fn peek(&mut self, id: u32) {
@@ -172,6 +190,7 @@ impl Side {
         while begun.elapsed() < PATIENCE && !descendants(self.child.id()).is_empty() {
             pause();
         }
+        self.look_at_family();
         self.look();
     }
 

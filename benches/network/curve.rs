@@ -51,9 +51,9 @@ pub fn run(words: &[String], arguments: &Arguments) -> Result<(), String> {
         for loss_percent in LOSSES_PERCENT {
             let wan = Wan { rate_mbit: RATE_MBIT, rtt_ms, loss_percent, queue_bytes: None };
             let mut points: Vec<_> = tools.clone().map(|it| (it, Vec::new())).collect();
-            for _ in 0..arguments.rounds {
+            for round in 1..=arguments.rounds {
                 for (tool, values) in &mut points {
-                    let value = point(tool, wan, &job).unwrap_or_else(|error| {
+                    let value = point(tool, wan, round, &job).unwrap_or_else(|error| {
                         eprintln!("{rtt_ms} ms, {loss_percent} %, {}: {error}", tool.name());
                         0.0
                     });
@@ -74,9 +74,9 @@ pub fn run(words: &[String], arguments: &Arguments) -> Result<(), String> {
 }
 
 /// Mbit/s of payload. Each one has a lab of its own: no tool meets the queue that another one left.
-fn point(tool: &Tool, wan: Wan, job: &Job) -> Result<f64, String> {
+fn point(tool: &Tool, wan: Wan, seed: u32, job: &Job) -> Result<f64, String> {
     fs::remove_dir_all(&job.target).ok();
-    let lab = Lab::build(Path::Wan(wan))?;
+    let lab = Lab::build(Path::Wan(wan), seed)?;
     let run = match tool {
         Tool::P2pcp { program, .. } => {
             let mut pair = p2pcp::start(&lab, false, program, job)?;
