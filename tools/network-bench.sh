@@ -46,12 +46,13 @@ case $bench in /*) ;; *) bench=$root/$bench ;; esac
 
 work=$(mktemp -d -p "$([ -d /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}")")
 export NETLAB_NAME=${NETLAB_NAME:-bench$$} NETLAB_RUN=$work/netlab P2PCP_BENCH_DIR=${P2PCP_BENCH_DIR:-$work}
-running=''
+running='' sshd_folder=$([ -e /run/sshd ] || echo /run/sshd) # made where sshd will not start without it
 # Whatever happens: no process, no namespace and no tree is left.
 clean() {
     trap '' INT TERM
     [ -z "$running" ] || { kill "$running" && wait "$running"; } 2>/dev/null || true
     [ "$(id -u)" != 0 ] || "$root/tools/netlab/netlab.sh" down --kill >/dev/null 2>&1 || true
+    [ -z "$sshd_folder" ] || rmdir "$sshd_folder" 2>/dev/null || true
     rm -rf "$work" "$P2PCP_BENCH_DIR/p2pcp-bench-${running:-none}"
 }
 trap clean EXIT
