@@ -42,8 +42,8 @@ pub(super) struct Most {
     asked: u8,
     /// When the other side asks.
     granted: u8,
-    /// Threads that work for them.
-    threads: usize,
+    /// Threads that work for them; none means the one that works for all else.
+    pub(super) threads: usize,
 }
 
 impl Most {

@@ -117,6 +117,21 @@ async fn one_lane_grows_to_several_and_all_comes_in_order() {
     soon(async { tokio::join!(sender.close(), receiver.close()) }).await;
 }
 
+/// As on a machine with more cores than two.
+#[tokio::test]
+async fn lanes_on_threads_of_their_own_bring_all_in_order_too() {
+    let (sender, receiver) = pair().await;
+    let mut most = Most::new(Some(4), Reach::SameHost);
+    most.threads = 2;
+    let (sender, receiver) = (sender.grow(most, false), receiver.grow(most, false));
+    flow(&sender, &receiver, 0, |came| {
+        let used = receiver.lanes.all().iter().filter(|it| it.is_used()).count();
+        used == 4 && came >= 64 * MEBIBYTE
+    })
+    .await;
+    soon(async { tokio::join!(sender.close(), receiver.close()) }).await;
+}
+
 /// As over distance with the stock engine.
 #[tokio::test]
 async fn an_engine_that_needs_care_brings_all_in_order_too() {

@@ -7,6 +7,7 @@ mod damage;
 mod disks;
 mod interrupted;
 mod kill;
+mod lanes;
 mod reconnect;
 mod signals;
 mod source;
