@@ -5,7 +5,7 @@
 //! frames have an order, every lane waits with the one that lost something. So here
 //!
 //! - no more is under way than the line delivered lately in the time that a frame takes when the line is
-//!   empty, and a quarter or a block more, by which the estimate grows as long as the line can give more;
+//!   empty, and an eighth or a block more, by which the estimate grows as long as the line can give more;
 //! - a lane that hangs gets nothing new, and what it did not deliver is sent again over the others;
 //! - the first lane, on which control frames travel, gets bulk only while there is no other.
 //!
@@ -30,8 +30,9 @@ const LEAST_BYTES: u64 = 2 * BLOCK_BYTES;
 /// What is tried beyond the estimate at least: one more block, and what measuring loses.
 const STEP_BYTES: u64 = BLOCK_BYTES + BLOCK_BYTES / 8;
 
-/// Most bytes under way on one lane of the stock engine, whose work for a packet grows with them.
-const CAREFUL_LANE_BYTES: u64 = 1 << 20;
+/// Most bytes under way on one lane of the stock engine, whose work for a packet grows with them: with three
+/// lanes for bulk it is 1 Gbit/s over 50 ms.
+const CAREFUL_LANE_BYTES: u64 = 2 << 20;
 
 /// Most bytes under way on one lane of our own engine.
 const LANE_BYTES: u64 = 4 << 20;
@@ -161,6 +162,7 @@ impl Spread {
             return;
         }
         for lane in self.lanes.iter_mut().filter(|it| hangs(it)) {
+            log::debug!("a lane hangs with {} bytes", lane.under_way());
             lane.hangs = true;
             self.again.extend(lane.frames.drain(..).map(|it| (it.number, it.frame)));
         }
@@ -217,6 +219,6 @@ impl Spread {
         let line = u128::from(rate) * latency.as_micros() / 1_000_000;
         let line = u64::try_from(line).unwrap_or(u64::MAX / 4);
         let draining = self.draining.is_some_and(|until| now < until);
-        if draining { line / 4 * 3 } else { line + (line / 4).max(STEP_BYTES) }.max(LEAST_BYTES)
+        if draining { line / 4 * 3 } else { line + (line / 8).max(STEP_BYTES) }.max(LEAST_BYTES)
     }
 }

@@ -88,7 +88,7 @@ impl Line {
 #[test]
 fn a_line_is_filled_and_its_queue_is_not() {
     for (megabytes, millis, lanes) in
-        [(25.0, 50, 8), (119.0, 50, 8), (12.0, 20, 4), (119.0, 10, 8), (1.0, 40, 3)]
+        [(25.0, 50, 8), (119.0, 50, 4), (12.0, 20, 4), (119.0, 10, 8), (1.0, 40, 3)]
     {
         let round_trip = Duration::from_millis(millis);
         let mut line = Line::new(lanes, megabytes, round_trip);

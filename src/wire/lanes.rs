@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire::block::HEADER_BYTES;
 
-/// Most lanes of one link: eight fill 1 Gbit/s over 50 ms where one fills a twentieth of it.
+/// Most lanes of one link: a bound on the sockets and windows that a peer can ask for.
 pub const MAX_LANES: u8 = 8;
 
 /// Largest frame on the channel for lanes: a description of one data section is a tenth of it.
