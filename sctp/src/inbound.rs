@@ -94,6 +94,16 @@ impl Inbound {
         }
     }
 
+    /// The peer is of our own kind: it sends by a model of the path, and is content with few SACKs.
+    pub(crate) fn answer_rarely(&mut self) {
+        self.acknowledging.answer_rarely();
+    }
+
+    /// Whether the packet that was handled shall have a SACK of its own, whatever else comes in the same burst.
+    pub(crate) fn sack_stands_alone(&self) -> bool {
+        self.acknowledging.stands_alone()
+    }
+
     /// The window that INIT and INIT ACK offer.
     pub(crate) fn window(&mut self) -> u32 {
         self.window.offer(self.kept())

@@ -37,6 +37,10 @@ impl Association {
         }
         if had_data && !self.is_handshaking() {
             self.inbound.end_packet(now);
+            if self.inbound.sack_stands_alone() && self.control.has_room() {
+                let sack = self.inbound.sack(now, self.path.packet_bytes() - COMMON_HEADER_BYTES);
+                self.control.push(Chunk::Sack(sack));
+            }
         }
         while let Some(id) = self.inbound.poll_readable() {
             self.streams.open(id);

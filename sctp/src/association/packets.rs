@@ -45,16 +45,21 @@ impl Control {
         self.0.pop_front()
     }
 
+    pub(super) fn has_room(&self) -> bool {
+        self.0.len() < MAX_WAITING
+    }
+
     fn add(&mut self, waiting: Waiting) {
-        if self.0.len() < MAX_WAITING {
+        if self.has_room() {
             self.0.push_back(waiting);
         }
     }
 }
 
-/// RFC 9260 §6.10, and §5.1 for what must come before all else.
+/// RFC 9260 §6.10, and §5.1 for what must come before all else. SACKs that were made one by one are for peers that count
+/// packets, not chunks.
 fn goes_alone(chunk: &Chunk) -> bool {
-    matches!(chunk, Chunk::Init(_) | Chunk::InitAck(_) | Chunk::ShutdownComplete { .. })
+    matches!(chunk, Chunk::Init(_) | Chunk::InitAck(_) | Chunk::ShutdownComplete { .. } | Chunk::Sack(_))
 }
 
 impl Association {
@@ -77,7 +82,9 @@ impl Association {
             };
             let mut packet = self.packet(tag);
             packet.push(&alone.chunk);
-            return Some(packet.finish(Checksum::Crc32c));
+            let checksum =
+                if matches!(alone.chunk, Chunk::Sack(_)) { self.checksum() } else { Checksum::Crc32c };
+            return Some(packet.finish(checksum));
         }
         let mut packet = self.packet(self.peer_tag);
         while let Some(waiting) = self.control.pop_if(|chunk| !goes_alone(chunk)) {

@@ -20,8 +20,12 @@ const MIN_WAIT: Duration = Duration::from_millis(200);
 
 const NONCE_BYTES: usize = 16;
 
+/// What the cookie says of the peer, in bytes.
+const PEER_BYTES: usize = 20;
+
 /// What this side says in its INIT or INIT ACK.
-const EXTENSIONS: Extensions = Extensions { forward_tsn: true, reconfig: true, zero_checksum: true };
+const EXTENSIONS: Extensions =
+    Extensions { forward_tsn: true, reconfig: true, zero_checksum: true, padding: true };
 
 /// How far the handshake is, seen from here.
 #[derive(Debug)]
@@ -153,6 +157,9 @@ impl Association {
         self.setup.cookie = None;
         self.peer_tag = peer.tag;
         self.inbound = Inbound::new(peer.initial_tsn, self.limits);
+        if peer.extensions.padding {
+            self.inbound.answer_rarely();
+        }
         self.outbound.establish(now, peer.window, peer.extensions.forward_tsn);
         if let Some(round_trip) = self.setup.round_trip {
             self.outbound.observe_round_trip(now, round_trip);
@@ -192,23 +199,22 @@ impl Peer {
     }
 
     fn to_cookie(self, nonce: &[u8; NONCE_BYTES]) -> Bytes {
-        let mut cookie = BytesMut::with_capacity(NONCE_BYTES + 19);
+        let mut cookie = BytesMut::with_capacity(NONCE_BYTES + PEER_BYTES);
         cookie.put_slice(nonce);
         cookie.put_u32(self.tag);
         cookie.put_u32(self.window);
         cookie.put_u16(self.outbound_streams);
         cookie.put_u16(self.inbound_streams);
         cookie.put_u32(self.initial_tsn);
-        for extension in
-            [self.extensions.forward_tsn, self.extensions.reconfig, self.extensions.zero_checksum]
-        {
+        let Extensions { forward_tsn, reconfig, zero_checksum, padding } = self.extensions;
+        for extension in [forward_tsn, reconfig, zero_checksum, padding] {
             cookie.put_u8(extension.into());
         }
         cookie.freeze()
     }
 
     fn from_cookie(mut cookie: Bytes, nonce: &[u8; NONCE_BYTES]) -> Option<Self> {
-        if cookie.len() != NONCE_BYTES + 19 || cookie.split_to(NONCE_BYTES) != nonce[..] {
+        if cookie.len() != NONCE_BYTES + PEER_BYTES || cookie.split_to(NONCE_BYTES) != nonce[..] {
             return None;
         }
         Some(Self {
@@ -221,6 +227,7 @@ impl Peer {
                 forward_tsn: cookie.get_u8() != 0,
                 reconfig: cookie.get_u8() != 0,
                 zero_checksum: cookie.get_u8() != 0,
+                padding: cookie.get_u8() != 0,
             },
         })
     }

@@ -52,7 +52,7 @@ pub(crate) fn all() -> Vec<Golden> {
         extensions: Extensions::default(),
         cookie: None,
     };
-    let able = Extensions { forward_tsn: true, reconfig: true, zero_checksum: true };
+    let able = Extensions { forward_tsn: true, reconfig: true, zero_checksum: true, padding: false };
     let init_ack = Init { extensions: able, cookie: Some(bytes(b"cookie")), ..init.clone() };
     let sack = Sack { cumulative_tsn: 9, window: 65_536, gaps: vec![], duplicates: vec![] };
     let gaps = vec![GapBlock { start: 2, end: 2 }, GapBlock { start: 4, end: 65_535 }];
@@ -71,7 +71,12 @@ pub(crate) fn all() -> Vec<Golden> {
             "init",
             "01 00 0028 0A0B0C0D 00100000 0400 FFFF FFFFFFFF  C000 0004  8008 0005 C0 000000  8001 0008 00000001",
             Chunk::Init(Init {
-                extensions: Extensions { forward_tsn: true, zero_checksum: true, reconfig: false },
+                extensions: Extensions {
+                    forward_tsn: true,
+                    zero_checksum: true,
+                    reconfig: false,
+                    padding: false,
+                },
                 ..init.clone()
             }),
         ),

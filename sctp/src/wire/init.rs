@@ -53,6 +53,9 @@ pub(crate) struct Extensions {
     pub(crate) reconfig: bool,
     /// RFC 9653 §3: zero checksums are taken where the lower layer is DTLS (method 1).
     pub(crate) zero_checksum: bool,
+    /// RFC 4820: PAD in the list of supported chunks. We say it because it is so; no other implementation that is known does,
+    /// so it tells our own kind.
+    pub(crate) padding: bool,
 }
 
 impl Init {
@@ -117,6 +120,7 @@ impl Extensions {
             SUPPORTED_EXTENSIONS => {
                 self.forward_tsn |= value.contains(&kind::FORWARD_TSN);
                 self.reconfig |= value.contains(&kind::RECONFIG);
+                self.padding |= value.contains(&kind::PAD);
             }
             // Another method, or a value that is none: the offer is not for us.
             ZERO_CHECKSUM => self.zero_checksum |= value.try_get_u32() == Ok(METHOD_DTLS),
@@ -130,10 +134,11 @@ impl Extensions {
         if self.forward_tsn {
             put(buffer, FORWARD_TSN_SUPPORTED, |_| {});
         }
-        if self.forward_tsn || self.reconfig {
+        if self.forward_tsn || self.reconfig || self.padding {
             put(buffer, SUPPORTED_EXTENSIONS, |buffer| {
                 buffer.extend(self.forward_tsn.then_some(kind::FORWARD_TSN));
                 buffer.extend(self.reconfig.then_some(kind::RECONFIG));
+                buffer.extend(self.padding.then_some(kind::PAD));
             });
         }
         if self.zero_checksum {
