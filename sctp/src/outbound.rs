@@ -85,6 +85,8 @@ pub(crate) struct Outbound {
     lost_bytes: usize,
     /// Room for lists that are made for each SACK.
     scratch: Vec<u64>,
+    /// The longest chunk that arrived since the last call of [`Self::take_longest_arrived`], header included, in bytes.
+    longest_arrived: usize,
 }
 
 impl Outbound {
@@ -113,6 +115,7 @@ impl Outbound {
             credit: false,
             lost_bytes: 0,
             scratch: Vec::new(),
+            longest_arrived: 0,
         }
     }
 
@@ -201,6 +204,11 @@ impl Outbound {
     /// The longest outstanding chunk, header included, in bytes: what cannot be cut smaller any more.
     pub(crate) fn longest_outstanding(&self) -> usize {
         self.flight.longest()
+    }
+
+    /// The longest chunk that arrived since the last call, header included, in bytes: the path takes as much.
+    pub(crate) fn take_longest_arrived(&mut self) -> usize {
+        std::mem::take(&mut self.longest_arrived)
     }
 
     /// Bytes queued or outstanding on a stream.

@@ -112,6 +112,10 @@ impl Association {
     pub(super) fn follow_path(&mut self) {
         let timeouts = self.outbound.timeouts();
         self.path.observe_timeouts(timeouts);
+        let arrived = self.outbound.take_longest_arrived();
+        if arrived > 0 {
+            self.path.observe_arrived(arrived + COMMON_HEADER_BYTES);
+        }
         let size = self.path.packet_bytes();
         self.outbound.set_packet_size(size);
         let longest = self.outbound.longest_outstanding() + COMMON_HEADER_BYTES;

@@ -131,6 +131,14 @@ impl PathProber {
         }
     }
 
+    /// Data in a packet of this size, at least, arrived: where it is above the base, there is nothing to try, and whatever probes
+    /// said that were lost or late, the path has not shrunk.
+    pub(super) fn observe_arrived(&mut self, packet_bytes: usize) {
+        if packet_bytes > self.base {
+            (self.trial, self.shrunk) = (None, false);
+        }
+    }
+
     fn begin_trial(&mut self) {
         let (current, base) = (Probe::new(self.size), Probe::new(self.base));
         self.trial.get_or_insert(Trial { current, base, base_passed: false });
@@ -273,6 +281,23 @@ mod tests {
         let until = now + RAISE_AFTER_SHRINKING + Duration::from_secs(1);
         run(&mut prober, &mut now, 1_435, until);
         assert_eq!(prober.packet_bytes(), 1_432);
+        assert!(!prober.has_shrunk());
+    }
+
+    #[test]
+    fn data_that_arrives_says_more_than_probes_that_do_not() {
+        let mut prober = PathProber::new(1_432);
+        let mut now = Instant::now();
+        prober.establish(now);
+        let until = now + Duration::from_secs(1);
+        run(&mut prober, &mut now, 1_435, until);
+        prober.observe_timeouts(SUSPICIOUS_TIMEOUTS);
+        let until = now + Duration::from_secs(2);
+        run(&mut prober, &mut now, 1_300, until);
+        assert!(prober.has_shrunk());
+        prober.observe_arrived(BASE);
+        assert!(prober.has_shrunk());
+        prober.observe_arrived(1_432);
         assert!(!prober.has_shrunk());
     }
 

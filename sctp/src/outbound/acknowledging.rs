@@ -104,6 +104,7 @@ impl Outbound {
         self.sampler.on_delivered(now, delivery.bytes, &delivery.stamp);
         self.loss.on_delivered(now, &delivery, minimum);
         news.delivered += delivery.bytes;
+        self.longest_arrived = self.longest_arrived.max(delivery.bytes);
         news.mistaken |= self.repair.contradicts_timeout(now, &delivery, minimum);
         if news.newest.is_none_or(|newest| newest.order < delivery.order) {
             news.newest = Some(delivery);
