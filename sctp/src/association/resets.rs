@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::association::streams::Direction;
+use crate::association::streams::{Direction, Entry};
 use crate::association::timer::{GaveUp, Timer};
 use crate::association::{Association, AssociationError, Event, State};
 use crate::stream::StreamId;
@@ -190,9 +190,7 @@ impl Association {
             self.outbound.reset_stream(id);
             if let Some(entry) = self.streams.get_mut(id) {
                 entry.outgoing = Direction::Closed;
-                if entry.incoming == Direction::Closed {
-                    self.streams.remove(id);
-                }
+                self.end_stream_if_closed(id);
             }
         }
     }
@@ -212,7 +210,7 @@ impl Association {
         }
     }
 
-    /// Tells of a stream's end once nothing on it waits to be read.
+    /// The incoming direction is over once nothing on it waits to be read.
     pub(super) fn end_stream_if_reset(&mut self, id: StreamId) {
         let unread = self.inbound.has_unread(id);
         let Some(entry) = self.streams.get_mut(id) else { return };
@@ -220,10 +218,16 @@ impl Association {
             return;
         }
         entry.incoming = Direction::Closed;
-        if entry.outgoing == Direction::Closed {
+        self.end_stream_if_closed(id);
+    }
+
+    /// Tells of a stream's end when both directions are over: from then on its number can be used again.
+    fn end_stream_if_closed(&mut self, id: StreamId) {
+        let closed = |it: &Entry| (it.incoming, it.outgoing) == (Direction::Closed, Direction::Closed);
+        if self.streams.get(id).is_some_and(closed) {
             self.streams.remove(id);
+            self.events.push_back(Event::AssociationLost { reason: AssociationError::Reset, id });
         }
-        self.events.push_back(Event::AssociationLost { reason: AssociationError::Reset, id });
     }
 }
 

@@ -64,7 +64,8 @@ fn a_short_queue_is_enough() {
 #[test]
 fn jitter_costs_little() {
     let line = Line::clean(1_250_000, Duration::from_millis(25));
-    check(Line { jitter: Duration::from_millis(10), ..line }, 0.9, 6);
+    // Up to a fifth of the round trip, anew for each packet, looks much like a queue.
+    check(Line { jitter: Duration::from_millis(10), ..line }, 0.85, 6);
 }
 
 #[test]
