@@ -4,6 +4,7 @@
 //! neither. A [`Bound`] link is one over which the peer has proven, for the very DTLS certificates in
 //! use, that it knows the code. Any failure after a join has spent the code.
 
+mod bind;
 mod exchange;
 pub mod reunion;
 pub mod stun;
@@ -11,6 +12,7 @@ pub mod stun;
 use std::time::Duration;
 
 use crate::code::{Code, WordCount};
+pub use crate::connect::exchange::Leaving;
 use crate::connect::exchange::{Exchange, agree};
 use crate::connect::reunion::Reunion;
 use crate::connect::stun::StunServers;
@@ -88,6 +90,8 @@ pub struct Bound {
     pub complete_key: Key<Complete>,
     /// How to find each other again when the link is lost.
     pub reunion: Reunion,
+    /// The rest of the conversation with the server.
+    pub leaving: Leaving,
 }
 
 /// Why two peers did not meet.
@@ -209,12 +213,20 @@ impl Joined {
         let result = async {
             let schedule = agree(&mut exchange, context, &random()).await?;
             let (link, path) = exchange.connect(&schedule, surroundings).await?;
-            let reunion = Reunion::of(&schedule, role);
-            Ok(Bound { link, path, complete_key: schedule.key(), reunion })
+            Ok((link, path, schedule))
         }
         .await;
-        exchange.leave(result.as_ref().ok().map(|bound: &Bound| bound.path.kind)).await;
-        result
+        match result {
+            Ok((link, path, schedule)) => {
+                let leaving = exchange.leave_behind(path.kind).await;
+                let reunion = Reunion::of(&schedule, role);
+                Ok(Bound { link, path, complete_key: schedule.key(), reunion, leaving })
+            }
+            Err(error) => {
+                exchange.leave(None).await;
+                Err(error)
+            }
+        }
     }
 }
 

@@ -95,7 +95,8 @@ pub async fn run(
     reporter.connected(bound.path.kind, bound.path.address);
 
     let config = Config { items, more, totals, complete_key: bound.complete_key };
-    let sender = Lasting::new(Sender::new(config, Instant::now()), options.reconnect_for, Instant::now());
+    let sender = Sender::new(config, Instant::now());
+    let sender = Lasting::new(sender, options.reconnect_for, Instant::now()).hearing_two_binds();
     let hands = SendingHands::start(source, survey);
     let mut person = Watcher { reporter, begun: Instant::now(), accepted: false };
     let (stop, reunion) = (interrupts.clone(), bound.reunion);

@@ -1,24 +1,40 @@
 //! What two peers say to each other through the server, step by step.
 
-use std::time::Instant;
+use tokio::task::JoinSet;
 
+use crate::connect::bind::bind;
 use crate::connect::{ConnectError, Limit, Patience, Surroundings};
 use crate::crypto::Role;
-use crate::crypto::keys::{Fingerprints, Host, Schedule};
+use crate::crypto::keys::{Host, Schedule};
 use crate::crypto::seal::{Opener, Sealer};
 use crate::session::handshake::{self, Context, HandshakeError, RANDOM_BYTES};
 use crate::signaling::{Incoming, Signaling};
+use crate::transport::Path;
 use crate::transport::peer::{Lane, LaneError, LaneEvent, Reach, WebRtcLink};
-use crate::transport::{Link, Path};
-use crate::wire::peer::{Hash, PeerMessage, decode, encode};
+use crate::wire::PathKind;
 use crate::wire::signaling::{Base64, Hex, Relay, SealedMessage};
-use crate::wire::{Channel, PathKind};
 
 /// One attempt to meet, over one room.
 pub(super) struct Exchange {
     role: Role,
     signaling: Signaling,
     patience: Patience,
+}
+
+/// A connection to a server that is being closed; whoever drops this does not wait for that.
+pub struct Leaving(JoinSet<()>);
+
+impl Leaving {
+    fn start(signaling: Signaling) -> Self {
+        let mut leaving = JoinSet::new();
+        leaving.spawn(signaling.close());
+        Self(leaving)
+    }
+
+    /// Waits until the server has said goodbye too, two seconds at most. Cancel safe.
+    pub async fn done(&mut self) {
+        self.0.join_next().await;
+    }
 }
 
 /// Runs the PAKE and the confirmation.
@@ -87,9 +103,18 @@ impl Exchange {
 
     /// Tells server and peer that the room is not needed any more.
     pub(super) async fn leave(mut self, path: Option<PathKind>) {
-        let bye = Relay::Bye { path: path.unwrap_or(PathKind::Failed) };
-        self.signaling.send(bye).await.ok();
+        self.say_goodbye(path.unwrap_or(PathKind::Failed)).await;
         self.signaling.close().await;
+    }
+
+    /// The same for a link that is there, which need not wait until the server has said goodbye too.
+    pub(super) async fn leave_behind(mut self, path: PathKind) -> Leaving {
+        self.say_goodbye(path).await;
+        Leaving::start(self.signaling)
+    }
+
+    async fn say_goodbye(&mut self, path: PathKind) {
+        self.signaling.send(Relay::Bye { path }).await.ok();
     }
 
     /// Finds a path and binds it.
@@ -132,7 +157,8 @@ impl Exchange {
         // A lane that is only dropped keeps its sockets: every way out of here abandons or binds it.
         match tokio::time::timeout(patience, open).await.unwrap_or(Err(LaneError::NoPath.into())) {
             Ok(fingerprints) => {
-                let (link, path) = self.bind(attempt.lane, fingerprints, schedule).await?;
+                let bound = bind(self.role, attempt.lane, fingerprints, schedule, self.patience.peer).await?;
+                let (link, path) = bound;
                 Ok((link.growing(lanes), path))
             }
             Err(error) => {
@@ -187,62 +213,6 @@ impl Exchange {
                     Ok(Incoming::Relay(relay)) => attempt.take(sealed.open(&relay)?).await?,
                     Ok(Incoming::Peer { .. }) => return Err(ConnectError::Unexpected("a second peer")),
                 },
-            }
-        }
-    }
-
-    /// Exchanges Bind: each side proves that it knows the key, over the certificates that DTLS used.
-    async fn bind(
-        &self,
-        lane: Lane,
-        (ours, theirs): (Hash, Hash),
-        schedule: &Schedule,
-    ) -> Result<(WebRtcLink, Path), ConnectError> {
-        let role = self.role;
-        let fingerprints = match role {
-            Role::Sender => Fingerprints { sender: ours, receiver: theirs },
-            Role::Receiver => Fingerprints { sender: theirs, receiver: ours },
-        };
-        let path = lane.path().await;
-        let link = lane.into_link();
-        let deadline = Instant::now() + self.patience.peer;
-        let mac = schedule.bind(role, &fingerprints);
-        let say = async || {
-            link.ready(Channel::Control).await?;
-            link.send(Channel::Control, encode(&PeerMessage::Bind { mac }).into()).await?;
-            Ok::<_, ConnectError>(())
-        };
-        let hear = async || match link.recv().await {
-            Ok((Channel::Control, frame)) => match decode(&frame) {
-                Ok(PeerMessage::Bind { mac })
-                    if schedule.verify_bind(role.other(), &fingerprints, &mac).is_ok() =>
-                {
-                    Ok(())
-                }
-                _ => Err(ConnectError::NotBound),
-            },
-            Ok((Channel::Bulk, _)) => Err(ConnectError::NotBound),
-            Err(_) => Err(ConnectError::PeerLeft),
-        };
-        // The sender has answered the offer, and who answers speaks first: see `transport::peer`.
-        let exchange = async {
-            match role {
-                Role::Sender => {
-                    say().await?;
-                    hear().await
-                }
-                Role::Receiver => {
-                    hear().await?;
-                    say().await
-                }
-            }
-        };
-        let verdict = tokio::time::timeout_at(deadline.into(), exchange).await;
-        match verdict.unwrap_or(Err(ConnectError::PeerSilent)) {
-            Ok(()) => Ok((link, path)),
-            Err(error) => {
-                link.close().await;
-                Err(error)
             }
         }
     }

@@ -109,7 +109,20 @@ pub struct Lasting<M: Machine> {
     lost_at: Option<Instant>,
     said_at: Instant,
     heard_at: Instant,
+    /// Whether the peer says its Bind twice, and whether the second may come next.
+    second_bind: SecondBind,
     ended: bool,
+}
+
+/// What becomes of a Bind that comes over a link that is bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SecondBind {
+    /// It is a violation.
+    Never,
+    /// It is nothing when it is the link's next control frame.
+    Next,
+    /// It is a violation, but over the next link it may come.
+    Came,
 }
 
 impl<M: Machine> Lasting<M> {
@@ -128,10 +141,17 @@ impl<M: Machine> Lasting<M> {
             lost_at: None,
             said_at: now,
             heard_at: now,
+            second_bind: SecondBind::Never,
             ended: false,
         };
         lasting.drain(now);
         lasting
+    }
+
+    /// The peer may begin each link with its Bind once more: a receiver may, as its first may be lost.
+    pub fn hearing_two_binds(mut self) -> Self {
+        self.second_bind = SecondBind::Next;
+        self
     }
 
     /// Takes what the machine wants done.
@@ -171,6 +191,12 @@ impl<M: Machine> Lasting<M> {
         self.heard_at = now;
         if self.line == Line::Up {
             self.lost_at = None;
+        }
+        if channel == Channel::Control && self.second_bind == SecondBind::Next {
+            self.second_bind = SecondBind::Came;
+            if peer::is_bind(&frame) {
+                return Ok(());
+            }
         }
         if channel == Channel::Control && peer::is_heard(&frame) {
             return match peer::decode(&frame)? {
@@ -251,6 +277,9 @@ impl<M: Machine> Machine for Lasting<M> {
             }
             Input::LinkUp => {
                 self.line = Line::Greeting;
+                if self.second_bind == SecondBind::Came {
+                    self.second_bind = SecondBind::Next;
+                }
                 self.heard_at = now;
                 self.say_heard(now);
                 self.machine.handle(now, Input::LinkUp);

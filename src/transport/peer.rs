@@ -1,9 +1,9 @@
 //! One lane over WebRTC.
 //!
 //! A lane is one peer connection with channels that both sides know beforehand (negotiated, so none has to
-//! be announced): the first lane of a link has three, further ones have the bulk channel only. The side that answers is the client of DTLS and SCTP and
-//! must speak first: what the other side sends while its last handshake packet is on the way is lost
-//! (`rtc` 0.21 drops a message for a channel that is not open yet). [`Lane`] makes descriptions and candidates as text for
+//! be announced): the first lane of a link has three, further ones have the bulk channel only. The side that answers is
+//! the client of DTLS and SCTP and has its channels last. What the other side says before it heard from it may be lost:
+//! `rtc` 0.21 drops a message that comes together with the last handshake packet. [`Lane`] makes descriptions and candidates as text for
 //! whoever carries them; [`Lane::next_event`] says when its channels are open, and [`Lane::into_link`]
 //! then gives a [`WebRtcLink`].
 

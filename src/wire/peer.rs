@@ -210,6 +210,13 @@ pub fn decode(frame: &[u8]) -> Result<PeerMessage, PeerError> {
     }
 }
 
+/// Whether a frame is a [`PeerMessage::Bind`], without decoding the others.
+pub fn is_bind(frame: &[u8]) -> bool {
+    /// The variant's number, and the length of all.
+    const BIND: ([u8; 4], usize) = ([0; 4], 4 + size_of::<Hash>());
+    frame.starts_with(&BIND.0) && frame.len() == BIND.1
+}
+
 /// Whether a frame is a [`PeerMessage::Heard`], without decoding the others.
 pub fn is_heard(frame: &[u8]) -> bool {
     /// The variant's number.
@@ -252,6 +259,7 @@ mod tests {
             PeerMessage::Restart { entry: 3 },
         ] {
             assert_eq!(is_heard(&encode(&message)), message.name() == "heard");
+            assert_eq!(is_bind(&encode(&message)), message.name() == "bind");
             assert_eq!(decode(&encode(&message)), Ok(message));
         }
     }

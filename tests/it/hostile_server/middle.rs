@@ -139,7 +139,10 @@ async fn meet_there(greeting: Greeting, attack: Attack, typed: impl FnOnce(&Code
     let peers = async {
         let waiting = create(address).await;
         let code = waiting.code().clone();
-        let (sender, receiver) = tokio::join!(send(waiting), receive(address, typed(&code)));
+        let (mut sender, mut receiver) = tokio::join!(send(waiting), receive(address, typed(&code)));
+        for bound in [&mut sender, &mut receiver].into_iter().flatten() {
+            bound.leaving.done().await;
+        }
         (sender, receiver, code)
     };
     let (sender, receiver, code) = beside(Box::pin(server), Box::pin(peers)).await;
@@ -329,8 +332,9 @@ pub async fn assert_bound(case: &str, met: Met) {
     let receiver = met.receiver.unwrap_or_else(fail(Role::Receiver));
     assert_eq!(sender.complete_key.expose(), receiver.complete_key.expose(), "{case}");
     let channel = p2pcp::wire::Channel::Control;
-    receiver.link.send(channel, b"one"[..].into()).await.expect("a link");
-    let (_, heard) = sender.link.recv().await.expect("a link");
+    // The other way a second Bind may come before it.
+    sender.link.send(channel, b"one"[..].into()).await.expect("a link");
+    let (_, heard) = receiver.link.recv().await.expect("a link");
     assert_eq!(&heard[..], b"one", "{case}");
     tokio::join!(sender.link.close(), receiver.link.close());
 }

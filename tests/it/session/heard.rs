@@ -36,7 +36,7 @@ impl<'t> Victim<'t> {
         let now = Instant::now();
         let (items, more) = tree.offer_items();
         let config = Config { items, more, totals: tree.totals(), complete_key: Key::new(KEY) };
-        let sender = Lasting::new(Sender::new(config, now), PATIENCE, now);
+        let sender = Lasting::new(Sender::new(config, now), PATIENCE, now).hearing_two_binds();
         let source = Source::new(tree);
         let mut victim = Self { sender, source, now, wake: now, said: Vec::new(), relinked: 0, result: None };
         victim.settle_down();
@@ -333,4 +333,17 @@ fn nothing_but_the_first_word_goes_out_before_the_peer_has_spoken() {
     assert_eq!(victim.said.len(), 1);
     victim.heard(control, 0);
     assert_eq!(victim.count(Channel::Control), 1);
+}
+
+/// The first may have been lost, or not.
+#[test]
+fn a_receivers_second_bind_is_nothing_once_a_link() {
+    let (tree, bind) = (tree(), PeerMessage::Bind { mac: [0; 32] });
+    let mut victim = Victim::new(&tree);
+    victim.hear(&bind);
+    victim.relink();
+    victim.hear(&bind);
+    assert_eq!(victim.result, None);
+    victim.hear(&bind);
+    assert_eq!(victim.result, Some(Err(Failure::Violation(Violation::OutOfTurn("control")))));
 }
