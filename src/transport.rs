@@ -1,7 +1,7 @@
 //! A link: two channels to one peer, whatever carries them.
 //!
 //! [`Link`] is the waist between the session and the network; it has no WebRTC words. Behind it a link
-//! begins with one lane (`peer`, `lane`, `settings`, `socket`), and where more help (`engine`) it opens
+//! begins with one lane (`peer`, `lane`, `settings`, `socket`, `handshake`), and where more help (`engine`) it opens
 //! them while it is used (`growing`), spreads bulk frames over them (`pump`, `spread`), and puts them in
 //! order again (`reorder`). Only these files say `webrtc::`; `memory` carries the tests.
 
@@ -9,6 +9,7 @@ mod best;
 mod description;
 mod engine;
 mod growing;
+mod handshake;
 mod lane;
 #[cfg(test)]
 mod lanes_tests;

@@ -16,6 +16,7 @@ use webrtc::runtime::{
 };
 
 use crate::transport::engine::Engine;
+use crate::transport::handshake::{HandshakeSocket, Heard};
 
 /// What each socket asks for, in bytes, each way. The kernel may grant less.
 const BUFFER_BYTES: usize = 8 << 20;
@@ -39,6 +40,7 @@ const HURRIED_SLEEP: Duration = Duration::from_millis(2);
 #[derive(Debug, Clone, Default)]
 pub(super) struct LaneRuntime {
     calm: Arc<AtomicBool>,
+    heard: Heard,
 }
 
 impl LaneRuntime {
@@ -106,7 +108,8 @@ impl Runtime for LaneRuntime {
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         enlarge(&socket);
-        TokioRuntime.wrap_udp_socket(socket)
+        let socket = TokioRuntime.wrap_udp_socket(socket)?;
+        Ok(Arc::new(HandshakeSocket { socket, heard: self.heard.clone() }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
