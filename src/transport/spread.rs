@@ -31,7 +31,7 @@ const LEAST_BYTES: u64 = 2 * BLOCK_BYTES;
 const STEP_BYTES: u64 = BLOCK_BYTES + BLOCK_BYTES / 8;
 
 /// Most bytes under way on one lane of the stock engine, whose work for a packet grows with them: with three
-/// lanes for bulk it is 1 Gbit/s over 50 ms.
+/// lanes for bulk this is 1 Gbit/s over 50 ms.
 const CAREFUL_LANE_BYTES: u64 = 2 << 20;
 
 /// Most bytes under way on one lane of our own engine.
