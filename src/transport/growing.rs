@@ -40,6 +40,8 @@ const MAX_HEARD: usize = 1 + (MAX_LANES as usize - 1) * LANE_QUEUE;
 pub(super) struct Most {
     /// When this side has much to send.
     asked: u8,
+    /// Only where it is far; near by the stock engine does better with one.
+    for_distance: bool,
     /// When the other side asks.
     granted: u8,
     /// Threads that work for them; none means the one that works for all else.
@@ -53,6 +55,7 @@ impl Most {
         let beside_first = |lanes: u8| lanes.clamp(1, MAX_LANES) - 1;
         Self {
             asked: beside_first(lanes.unwrap_or(Engine::HERE.lanes(reach, cores))),
+            for_distance: lanes.is_none() && Engine::HERE.needs_care(reach),
             granted: beside_first(lanes.unwrap_or(MAX_LANES)),
             threads: Engine::threads(cores),
         }
@@ -61,6 +64,11 @@ impl Most {
     /// Whether this side asks for any.
     pub(super) fn may_ask(&self) -> bool {
         self.asked > 0
+    }
+
+    /// Whether it asks over distance only.
+    pub(super) fn is_for_distance(&self) -> bool {
+        self.for_distance
     }
 }
 
@@ -91,9 +99,9 @@ impl Growth {
         Self { worth_it, opened: Mutex::new(opened), stop, task }
     }
 
-    /// So much has been sent that more lanes are worth their price.
-    pub(super) fn is_worth_it(&self) {
-        self.worth_it.notify_one();
+    /// To be told when more lanes are worth their price.
+    pub(super) fn worth_it(&self) -> Arc<Notify> {
+        self.worth_it.clone()
     }
 
     /// The next lane that is open; pends when there is none to come. Cancel safe.

@@ -4,7 +4,7 @@
 //! with it: the session, which outlives links, knows what is missing. One that was not used yet is
 //! forgotten.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::transport::engine::Engine;
 use crate::transport::growing::{Growth, Most};
 use crate::transport::lane::{Lanes, OpenLane};
 use crate::transport::peer::Grounds;
-use crate::transport::pump::Pump;
+use crate::transport::pump::{Ask, Pump};
 use crate::transport::reorder::Reorder;
 use crate::transport::spread::Spread;
 use crate::transport::{Link, LinkLost};
@@ -24,10 +24,6 @@ use crate::wire::Channel;
 
 /// Longest wait for the peer to acknowledge the last frames when hanging up.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);
-
-/// Bytes of bulk after which further lanes are asked for: a job that is as good as done by then would
-/// only pay for them.
-const GROW_AFTER: u64 = 8 << 20;
 
 /// A link over one or more lanes.
 pub struct WebRtcLink {
@@ -39,7 +35,6 @@ pub struct WebRtcLink {
     growth: Option<Growth>,
     /// Where bulk frames go, unless all go to the first lane as they are.
     pump: Option<Pump>,
-    sent_bytes: AtomicU64,
     incoming: Mutex<Reorder>,
     /// Which lane is looked at first for a frame, so that none is looked at never.
     turn: AtomicUsize,
@@ -60,7 +55,6 @@ impl WebRtcLink {
             grounds,
             growth: None,
             pump: None,
-            sent_bytes: AtomicU64::new(0),
             incoming: Mutex::default(),
             turn: AtomicUsize::new(0),
         }
@@ -74,9 +68,12 @@ impl WebRtcLink {
     }
 
     pub(super) fn grow(mut self, most: Most, careful: bool) -> Self {
-        self.pump =
-            (careful || most.may_ask()).then(|| Pump::start(self.lanes.clone(), Spread::new(careful)));
-        self.growth = Some(Growth::start(self.about.clone(), self.grounds.clone(), most));
+        let growth = Growth::start(self.about.clone(), self.grounds.clone(), most);
+        if careful || most.may_ask() {
+            let ask = Ask { growth: growth.worth_it(), only_over_distance: most.is_for_distance() };
+            self.pump = Some(Pump::start(self.lanes.clone(), Spread::new(careful), ask));
+        }
+        self.growth = Some(growth);
         self
     }
 
@@ -111,21 +108,6 @@ impl WebRtcLink {
         let in_turn = lanes.iter().cycle().skip(turn).take(lanes.len()).filter(|lane| lane.is_live());
         let next = in_turn.map(|lane| Box::pin(async move { (&**lane, lane.next().await) }));
         select_all(next).await.0
-    }
-
-    async fn send_bulk(&self, frame: Bytes) -> Result<(), LinkLost> {
-        let bytes = frame.len() as u64;
-        let before = self.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before < GROW_AFTER
-            && before + bytes >= GROW_AFTER
-            && let Some(growth) = &self.growth
-        {
-            growth.is_worth_it();
-        }
-        match &self.pump {
-            Some(pump) => pump.send(frame).await,
-            None => self.lanes.first.bulk.send(frame.into()).await.map_err(|_| LinkLost::Closed),
-        }
     }
 
     /// Closes all lanes, also those on their way.
@@ -189,10 +171,12 @@ impl Link for WebRtcLink {
     }
 
     async fn send(&self, channel: Channel, frame: Bytes) -> Result<(), LinkLost> {
-        match channel {
-            Channel::Control => self.control.send(frame.into()).await.map_err(|_| LinkLost::Closed),
-            Channel::Bulk => self.send_bulk(frame).await,
-        }
+        let channel = match (channel, &self.pump) {
+            (Channel::Control, _) => &self.control,
+            (Channel::Bulk, Some(pump)) => return pump.send(frame).await,
+            (Channel::Bulk, None) => &self.lanes.first.bulk,
+        };
+        channel.send(frame.into()).await.map_err(|_| LinkLost::Closed)
     }
 
     async fn abandon(self) {

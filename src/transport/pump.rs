@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::transport::LinkLost;
@@ -18,6 +18,18 @@ const QUEUE_FRAMES: usize = 2;
 /// How often is looked for lanes that hang while there is nothing to send.
 const LOOK_IDLY_EVERY: Duration = Duration::from_millis(50);
 
+/// Bytes of bulk after which further lanes are asked for: a job that is as good as done by then would
+/// only pay for them.
+const GROW_AFTER: usize = 8 << 20;
+
+/// When to ask for further lanes.
+pub(super) struct Ask {
+    /// Who asks for them.
+    pub(super) growth: Arc<Notify>,
+    /// Whether they help over distance only.
+    pub(super) only_over_distance: bool,
+}
+
 /// Handle of the task, which ends with it.
 pub(super) struct Pump {
     frames: mpsc::Sender<Bytes>,
@@ -25,9 +37,9 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    pub(super) fn start(lanes: Arc<Lanes>, spread: Spread) -> Self {
+    pub(super) fn start(lanes: Arc<Lanes>, spread: Spread, ask: Ask) -> Self {
         let (frames, taken) = mpsc::channel(QUEUE_FRAMES);
-        Self { frames, task: tokio::spawn(run(lanes, spread, taken)) }
+        Self { frames, task: tokio::spawn(run(lanes, spread, taken, ask)) }
     }
 
     /// Waits until there is room for a frame. Cancel safe.
@@ -48,8 +60,8 @@ impl Drop for Pump {
 }
 
 /// Runs until no more frames can come. That a lane is lost is for the link to see.
-async fn run(lanes: Arc<Lanes>, mut spread: Spread, mut frames: mpsc::Receiver<Bytes>) {
-    let mut begun = false;
+async fn run(lanes: Arc<Lanes>, mut spread: Spread, mut frames: mpsc::Receiver<Bytes>, ask: Ask) {
+    let (mut begun, mut asked, mut bytes) = (false, false, 0_usize);
     loop {
         let open = lanes.all();
         for (index, lane) in open.iter().enumerate() {
@@ -80,6 +92,11 @@ async fn run(lanes: Arc<Lanes>, mut spread: Spread, mut frames: mpsc::Receiver<B
         if !begun {
             begun = true;
             lanes.first.bulk.send(number(0, &[])).await.ok();
+        }
+        bytes = bytes.saturating_add(frame.len());
+        if !asked && bytes >= GROW_AFTER && (spread.is_far() || !ask.only_over_distance) {
+            asked = true;
+            ask.growth.notify_one();
         }
         lane.mark_used();
         let numbered = number(at, &frame);

@@ -40,6 +40,9 @@ const LANE_BYTES: u64 = 4 << 20;
 /// How often a link looks for room where there was none: 1 Gbit/s brings two blocks in this time.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(2);
 
+/// What a block takes at most where the other side is near: on the wire of 200 Mbit/s, and two looks.
+const NEAR: Duration = Duration::from_millis(10);
+
 /// How long the best rate counts: some round trips of the longest lines.
 const RATE_FOR: Duration = Duration::from_secs(1);
 
@@ -201,6 +204,11 @@ impl Spread {
             lane.sent += (NUMBER_BYTES + frame.len()) as u64;
             lane.frames.push_back(Sent { number, frame, end: lane.sent, at: now, delivered });
         }
+    }
+
+    /// Whether a frame takes as long as over distance.
+    pub(super) fn is_far(&self) -> bool {
+        self.latency.get().is_some_and(|latency| latency > NEAR)
     }
 
     /// Whether nothing is under way, so that nothing can hang.

@@ -165,6 +165,17 @@ fn when_all_lanes_hang_one_is_held_on_to() {
 }
 
 #[test]
+fn a_peer_on_the_local_network_is_not_far() {
+    for (megabytes, millis, far) in [(119.0, 1, false), (25.0, 1, false), (119.0, 20, true), (2.0, 1, true)] {
+        let mut line = Line::new(1, megabytes, Duration::from_millis(millis));
+        let mut spread = Spread::new(true);
+        assert!(!spread.is_far());
+        line.run(&mut spread, Duration::from_secs(1));
+        assert_eq!(spread.is_far(), far, "{megabytes} MB/s over {millis} ms");
+    }
+}
+
+#[test]
 fn a_job_that_pauses_is_idle() {
     let mut line = Line::new(2, 25.0, Duration::from_millis(50));
     let mut spread = Spread::new(true);
