@@ -8,10 +8,11 @@
 //!  Established    <----------------- COOKIE ACK --
 //! ```
 //! `setup` draws this, `closing` the way out, `dispatch` takes chunks in, `packets` puts them out, `resets` closes streams,
-//! `path` finds the packet size, `streams` is the table of what is open.
+//! `path` finds the packet size, `streams` is the table of what is open, `event` what is told of all this.
 
 mod closing;
 mod dispatch;
+mod event;
 mod packets;
 mod path;
 mod resets;
@@ -41,57 +42,10 @@ use self::setup::Setup;
 use self::streams::Streams;
 use self::timer::Timer;
 
+pub use self::event::{AssociationError, Event};
+
 /// Streams each way that this side offers: all that there are (RFC 8831 §6.2).
 const STREAMS: u16 = u16::MAX;
-
-/// Why an association, or a stream of it, is over.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AssociationError {
-    /// The peer did not answer while it was set up.
-    #[error("the handshake failed: {0}")]
-    HandshakeFailed(String),
-    /// The peer broke the protocol.
-    #[error("the peer broke the protocol")]
-    TransportError,
-    /// The peer aborted it.
-    #[error("aborted by the peer")]
-    AssociationClosed,
-    /// It was closed in good order.
-    #[error("closed")]
-    ApplicationClosed,
-    /// The peer reset the stream.
-    #[error("reset by the peer")]
-    Reset,
-    /// Nothing was acknowledged any more.
-    #[error("timed out")]
-    TimedOut,
-    /// This side closed it.
-    #[error("closed locally")]
-    LocallyClosed,
-}
-
-/// What happened.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// It could not be set up.
-    HandshakeFailed {
-        /// Why.
-        reason: AssociationError,
-    },
-    /// It stands.
-    Connected,
-    /// A stream is over, by itself or with the association.
-    AssociationLost {
-        /// Why.
-        reason: AssociationError,
-        /// The stream.
-        id: StreamId,
-    },
-    /// Something on a stream.
-    Stream(StreamEvent),
-}
 
 /// Who begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use crate::wire::{COMMON_HEADER_BYTES, DATA_HEADER_BYTES};
 pub(crate) const BASE_PACKET_BYTES: usize = 1280 - 40 - 8 - 4 - 37;
 
 /// The smallest packet with a DATA chunk, in bytes: the headers and four bytes of payload.
-pub const MIN_DATA_PACKET_MTU: u32 = (COMMON_HEADER_BYTES + DATA_HEADER_BYTES + 4) as u32;
+const LEAST_PACKET_BYTES: u32 = (COMMON_HEADER_BYTES + DATA_HEADER_BYTES + 4) as u32;
 
 /// The payload of one DATA chunk that fills a packet of `mtu` bytes, in bytes.
 pub fn max_payload_size_for_mtu(mtu: u32) -> u32 {
     let headers = (COMMON_HEADER_BYTES + DATA_HEADER_BYTES) as u32;
-    (mtu.max(MIN_DATA_PACKET_MTU) - headers) & !3
+    (mtu.max(LEAST_PACKET_BYTES) - headers) & !3
 }
 
 /// The packet that such a payload fills, in bytes.

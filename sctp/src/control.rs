@@ -1,13 +1,13 @@
 //! How much may be on the way, and how fast it goes out: congestion control behind one trait.
 //!
 //! `Outbound` tells a [`Control`] what was sent, what arrived and what was lost, all in bytes of DATA payload plus chunk headers; it answers with a
-//! window and a pace. `bbr` models the path; `reno` is the reference (RFC 9260 §7.2).
+//! window and a pace. `bbr` models the path; `simulation` measures it against
+//! Reno (RFC 9260 §7.2) and Cubic.
 
 pub(crate) mod bbr;
 mod filter;
 pub(crate) mod pacer;
 pub(crate) mod rate;
-pub(crate) mod reno;
 pub(crate) mod rtt;
 #[cfg(test)]
 mod simulation;
@@ -23,8 +23,7 @@ pub(crate) struct Acked {
     pub(crate) delivered: usize,
     /// Bytes that were declared lost because of it.
     pub(crate) lost: usize,
-    /// Bytes on the way before it, and after.
-    pub(crate) in_flight_before: usize,
+    /// Bytes on the way after it.
     pub(crate) in_flight: usize,
     /// Round trip of the newest chunk that it acknowledges, where that is certain.
     pub(crate) rtt: Option<Duration>,

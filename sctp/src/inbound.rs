@@ -21,9 +21,8 @@ use crate::inbound::acknowledging::Acknowledging;
 use crate::inbound::reassembly::Reassembly;
 use crate::inbound::streams::Streams;
 use crate::inbound::window::Window;
-use crate::message::Chunks;
+use crate::message::{Chunks, StreamId};
 use crate::ranges::Ranges;
-use crate::stream::StreamId;
 use crate::wire::{Data, ForwardTsn, GapBlock, Sack, tsn};
 
 /// Bounds that the association was configured with.
@@ -50,10 +49,6 @@ const MOST_GAPS: usize = 4096;
 
 /// Duplicates that a SACK tells of. More would not tell the sender more.
 const MOST_DUPLICATES: usize = 32;
-
-/// A SACK without its lists, in bytes; a gap block or a duplicate has 4.
-const SACK_HEADER_BYTES: usize = 16;
-const SACK_ENTRY_BYTES: usize = 4;
 
 /// Room for so many packets is worth telling a sender that has none.
 const REOPENING_PACKETS: usize = 2;
@@ -271,7 +266,7 @@ impl Inbound {
     /// If not all fit it has the lowest, which hold up the sender's window, and the highest, which are news.
     pub(crate) fn sack(&mut self, _now: Instant, room: usize) -> Sack {
         self.acknowledging.on_sent();
-        let entries = room.saturating_sub(SACK_HEADER_BYTES) / SACK_ENTRY_BYTES;
+        let entries = room.saturating_sub(Sack::HEADER_BYTES) / Sack::BLOCK_BYTES;
         let blocks = entries.min(self.above.len());
         let lowest = if blocks < self.above.len() { blocks / 2 } else { blocks };
         let skipped = self.above.len() - blocks;

@@ -8,7 +8,20 @@
 //! messages to DATA, and what becomes of it), `control` (how much may be on the way, and when), `association` (the rest).
 
 #![forbid(unsafe_code)]
-#![allow(dead_code, unused_imports, clippy::todo)] // Goes with the skeleton.
+#![deny(missing_docs)]
+#![deny(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+// What a peer sends is parsed: nothing that it can influence may end the process.
+#![cfg_attr(
+    not(any(test, fuzzing)),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unreachable
+    )
+)]
 
 mod association;
 mod config;
@@ -26,8 +39,7 @@ mod wire;
 
 pub use crate::association::{Association, AssociationError, Event};
 pub use crate::config::{
-    ClientConfig, EndpointConfig, MIN_DATA_PACKET_MTU, ServerConfig, TransportConfig,
-    max_payload_size_for_mtu,
+    ClientConfig, EndpointConfig, ServerConfig, TransportConfig, max_payload_size_for_mtu,
 };
 pub use crate::endpoint::{
     AssociationEvent, AssociationHandle, ConnectError, DatagramEvent, Endpoint, EndpointEvent, Payload,
@@ -52,7 +64,4 @@ pub(crate) enum Violation {
     /// Fragments of one message contradict each other.
     #[error("the peer's fragments do not fit together")]
     BadFragments,
-    /// The peer used far more of the receive window than it was offered.
-    #[error("the peer sent past the receive window")]
-    WindowExceeded,
 }

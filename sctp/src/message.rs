@@ -1,4 +1,4 @@
-//! A whole message, as it was put together from its fragments.
+//! A whole message, as it was put together from its fragments, and what names its stream and its kind.
 
 use bytes::{Bytes, BytesMut};
 use shared::error::{Error, Result};
@@ -34,6 +34,9 @@ impl From<u32> for PayloadProtocolIdentifier {
         }
     }
 }
+
+/// Identifies a stream of an association.
+pub type StreamId = u16;
 
 /// A complete message: its fragments, each a slice of the datagram that it came in.
 #[derive(Debug, Clone)]

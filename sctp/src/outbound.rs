@@ -27,12 +27,12 @@ use crate::control::bbr::Bbr;
 use crate::control::pacer::Pacer;
 use crate::control::rate::Sampler;
 use crate::control::rtt::Rtt;
+use crate::message::StreamId;
 use crate::outbound::flight::Flight;
 use crate::outbound::giving_up::Forward;
 use crate::outbound::loss::{Loss, RoundTrip};
 use crate::outbound::queue::Queue;
 use crate::outbound::repair::Repair;
-use crate::stream::StreamId;
 use crate::wire::{Data, ForwardTsn, Sack, tsn};
 
 /// How hard a message is tried (RFC 3758, RFC 7496).
@@ -212,6 +212,7 @@ impl Outbound {
     }
 
     /// Bytes queued or outstanding on a stream.
+    #[cfg(test)]
     pub(crate) fn buffered(&self, stream: StreamId) -> usize {
         self.queue.buffered(stream)
     }

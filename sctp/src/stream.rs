@@ -9,8 +9,7 @@ use crate::association::Association;
 use crate::message::{Chunks, PayloadProtocolIdentifier};
 use crate::outbound::{Message, Reliability};
 
-/// Identifies a stream of an association.
-pub type StreamId = u16;
+pub use crate::message::StreamId;
 
 /// What happened on a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,10 +10,6 @@ use crate::association::{Association, AssociationError, Event, State};
 use crate::endpoint::EndpointEvent;
 use crate::wire::{Cause, Chunk};
 
-/// Error causes (RFC 9260 §3.3.10.12, §3.3.10.13).
-const USER_INITIATED_ABORT: u16 = 12;
-const PROTOCOL_VIOLATION: u16 = 13;
-
 impl Association {
     /// Ends the association once all that was written has arrived.
     ///
@@ -33,7 +29,7 @@ impl Association {
     /// None today.
     pub fn abort(&mut self) -> Result<()> {
         if self.state != State::Closed {
-            self.push_abort(USER_INITIATED_ABORT, Bytes::new());
+            self.push_abort(Cause::USER_INITIATED_ABORT, Bytes::new());
         }
         self.close(AssociationError::LocallyClosed)
     }
@@ -60,7 +56,7 @@ impl Association {
     }
 
     pub(super) fn send_abort(&mut self, violation: Violation) {
-        self.push_abort(PROTOCOL_VIOLATION, Bytes::from(violation.to_string()));
+        self.push_abort(Cause::PROTOCOL_VIOLATION, Bytes::from(violation.to_string()));
     }
 
     fn push_abort(&mut self, code: u16, information: Bytes) {

@@ -29,10 +29,6 @@ impl Timer {
         *self = Self::default();
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        self.deadline.is_some()
-    }
-
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }

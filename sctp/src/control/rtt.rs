@@ -33,7 +33,6 @@ pub(crate) struct Rtt {
 
 #[derive(Debug, Clone, Copy)]
 struct Estimate {
-    latest: Duration,
     smoothed: Duration,
     variation: Duration,
 }
@@ -47,9 +46,8 @@ impl Rtt {
     pub(crate) fn update(&mut self, now: Instant, sample: Duration) {
         // RFC 9260 §6.3.1, C2 and C3: alpha is 1/8, beta 1/4. The variation is moved by the old mean.
         self.estimate = Some(match self.estimate {
-            None => Estimate { latest: sample, smoothed: sample, variation: sample / 2 },
+            None => Estimate { smoothed: sample, variation: sample / 2 },
             Some(before) => Estimate {
-                latest: sample,
                 variation: (before.variation * 3 + before.smoothed.abs_diff(sample)) / 4,
                 smoothed: (before.smoothed * 7 + sample) / 8,
             },
@@ -61,14 +59,6 @@ impl Rtt {
 
     pub(crate) fn smoothed(&self) -> Option<Duration> {
         self.estimate.map(|estimate| estimate.smoothed)
-    }
-
-    pub(crate) fn variation(&self) -> Duration {
-        self.estimate.map_or(Duration::ZERO, |estimate| estimate.variation)
-    }
-
-    pub(crate) fn latest(&self) -> Option<Duration> {
-        self.estimate.map(|estimate| estimate.latest)
     }
 
     /// The least of the last minutes.
@@ -101,6 +91,10 @@ mod tests {
         estimate
     }
 
+    fn variation(rtt: &Rtt) -> Duration {
+        rtt.estimate.map_or(Duration::ZERO, |estimate| estimate.variation)
+    }
+
     #[test]
     fn timeout_is_a_second_before_anything_is_known() {
         assert_eq!(Rtt::new().timeout(0), Duration::from_secs(1));
@@ -112,10 +106,9 @@ mod tests {
         let now = Instant::now();
         let mut rtt = Rtt::new();
         rtt.update(now, 80 * MS);
-        assert_eq!((rtt.smoothed(), rtt.variation()), (Some(80 * MS), 40 * MS));
+        assert_eq!((rtt.smoothed(), variation(&rtt)), (Some(80 * MS), 40 * MS));
         rtt.update(now, 160 * MS);
-        assert_eq!((rtt.smoothed(), rtt.variation()), (Some(90 * MS), 50 * MS));
-        assert_eq!(rtt.latest(), Some(160 * MS));
+        assert_eq!((rtt.smoothed(), variation(&rtt)), (Some(90 * MS), 50 * MS));
         assert_eq!(rtt.timeout(0), 290 * MS);
     }
 

@@ -6,6 +6,7 @@
 mod claims;
 mod cubic;
 mod path;
+mod reno;
 #[cfg(not(debug_assertions))]
 mod table;
 
@@ -269,7 +270,6 @@ impl Flow {
     }
 
     fn take_sack(&mut self, now: u64, instant: Instant, told: &[u64]) {
-        let in_flight_before = self.in_flight;
         let Some(first) = self.outstanding.front().map(|packet| packet.number) else { return };
         let (mut delivered, mut lost, mut rtt) = (0, 0, None);
         for number in told {
@@ -305,7 +305,6 @@ impl Flow {
             now: instant,
             delivered,
             lost,
-            in_flight_before,
             in_flight: self.in_flight,
             rtt,
             rate: self.sampler.sample(instant, self.rtt.minimum()),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::Violation;
 use crate::inbound::{CHUNK_OVERHEAD, MESSAGE_OVERHEAD};
-use crate::stream::StreamId;
+use crate::message::StreamId;
 use crate::wire::Data;
 
 /// Payloads shorter than this are copied, in bytes.

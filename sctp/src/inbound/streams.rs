@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::Violation;
 use crate::inbound::reassembly::Assembled;
-use crate::stream::StreamId;
+use crate::message::StreamId;
 
 /// Streams without messages that keep their (empty) queues, so that these are not made anew for each message.
 const IDLE_QUEUES: usize = 64;

@@ -30,7 +30,6 @@ impl Outbound {
         if cumulative + reach >= self.flight.next() {
             return Err(Violation::AcknowledgedUnsent);
         }
-        let in_flight_before = self.flight.flying_bytes();
         let mut news = News::default();
         self.take_cumulative(now, cumulative, &mut news);
         self.take_gaps(now, cumulative, sack, &mut news);
@@ -57,7 +56,7 @@ impl Outbound {
         self.find_lost(now);
         self.forward.advance(now, &self.flight);
         self.forward.on_sack(now, self.flight.base(), cumulative >= base, self.rtt.smoothed());
-        self.tell_control(now, &news, in_flight_before, rtt);
+        self.tell_control(now, &news, rtt);
         Ok(())
     }
 
@@ -129,7 +128,7 @@ impl Outbound {
         }
     }
 
-    fn tell_control(&mut self, now: Instant, news: &News, in_flight_before: usize, rtt: Option<Duration>) {
+    fn tell_control(&mut self, now: Instant, news: &News, rtt: Option<Duration>) {
         let lost = std::mem::take(&mut self.lost_bytes);
         let rate = self.sampler.sample(now, self.rtt.minimum());
         if news.delivered == 0 && lost == 0 {
@@ -139,7 +138,6 @@ impl Outbound {
             now,
             delivered: news.delivered,
             lost,
-            in_flight_before,
             in_flight: self.flight.flying_bytes(),
             rtt,
             rate,

@@ -8,10 +8,6 @@ use crate::outbound::flight::{Chunk, Flight, State};
 use crate::outbound::queue::Expired;
 use crate::wire::{COMMON_HEADER_BYTES, ForwardTsn, tsn};
 
-/// A FORWARD TSN chunk without its list of streams, and an entry of it, in bytes (RFC 3758 §3.2).
-const FORWARD_HEADER_BYTES: usize = 8;
-const FORWARD_STREAM_BYTES: usize = 4;
-
 /// How far the peer should have moved on: the Advanced.Peer.Ack.Point of RFC 3758 §3.5.
 #[derive(Debug, Default)]
 pub(super) struct Forward {
@@ -95,8 +91,8 @@ impl Forward {
             return None;
         }
         self.sent_at = Some(now);
-        let room = packet_bytes.saturating_sub(COMMON_HEADER_BYTES + FORWARD_HEADER_BYTES);
-        let most = (room / FORWARD_STREAM_BYTES).max(1);
+        let room = packet_bytes.saturating_sub(COMMON_HEADER_BYTES + ForwardTsn::HEADER_BYTES);
+        let most = (room / ForwardTsn::STREAM_BYTES).max(1);
         let mut streams = BTreeMap::new();
         let mut cumulative = flight.base() - 1;
         for tsn in flight.base()..=self.point {

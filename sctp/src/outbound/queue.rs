@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::message::StreamId;
 use crate::outbound::{Message, Reliability};
-use crate::stream::StreamId;
 
 /// Shortest fragment that is cut off a message's front, in bytes.
 ///
@@ -129,6 +129,7 @@ impl Queue {
     }
 
     /// Bytes queued or outstanding on a stream.
+    #[cfg(test)]
     pub(super) fn buffered(&self, stream: StreamId) -> usize {
         self.stream(stream).map_or(0, |entry| entry.buffered)
     }

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::control::{Acked, Control};
+use crate::message::StreamId;
 use crate::outbound::{Message, Outbound, PathFailed, Reliability};
-use crate::stream::StreamId;
 use crate::wire::{Data, ForwardTsn, GapBlock, Sack, tsn};
 
 pub(super) const PACKET: usize = 1_200;

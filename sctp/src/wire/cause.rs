@@ -18,12 +18,6 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
-    /// DATA for a stream that does not exist (RFC 9260 §3.3.10.1).
-    pub(crate) const INVALID_STREAM: u16 = 1;
-    /// The cookie is too old (RFC 9260 §3.3.10.3).
-    pub(crate) const STALE_COOKIE: u16 = 3;
-    /// A DATA chunk without payload (RFC 9260 §3.3.10.9).
-    pub(crate) const NO_USER_DATA: u16 = 9;
     /// The application closed the association at once (RFC 9260 §3.3.10.12).
     pub(crate) const USER_INITIATED_ABORT: u16 = 12;
     /// The peer broke the protocol otherwise (RFC 9260 §3.3.10.13).

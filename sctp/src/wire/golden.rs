@@ -59,7 +59,8 @@ pub(crate) fn all() -> Vec<Golden> {
     let gappy = Sack { gaps, duplicates: vec![8], ..sack.clone() };
     let cause = Cause { code: Cause::USER_INITIATED_ABORT, information: bytes(b"bye") };
     let empty_cause = Cause { code: Cause::PROTOCOL_VIOLATION, information: Bytes::new() };
-    let stale = Cause { code: Cause::STALE_COOKIE, information: bytes(&[0, 0, 0, 9]) };
+    // A stale cookie (RFC 9260 §3.3.10.3).
+    let stale = Cause { code: 3, information: bytes(&[0, 0, 0, 9]) };
     let outgoing = Reconfig::Outgoing { request: 7, response: 8, last_tsn: 9, streams: vec![1] };
     let answer = Reconfig::Response { response: 7, result: 1 };
     let incoming = Reconfig::Incoming { request: 3, streams: vec![2, 4] };

@@ -65,16 +65,7 @@ impl Packet {
 
     /// Whether the first chunk says that it is an INIT: such packets may belong to no association.
     pub(crate) fn starts_with_init(&self) -> bool {
-        self.first_kind() == Some(kind::INIT)
-    }
-
-    /// Whether the first chunk says that it is an ABORT: such packets are not answered (RFC 9260 §8.4).
-    pub(crate) fn starts_with_abort(&self) -> bool {
-        self.first_kind() == Some(kind::ABORT)
-    }
-
-    fn first_kind(&self) -> Option<u8> {
-        self.chunks.first().copied()
+        self.chunks.first() == Some(&kind::INIT)
     }
 
     /// The chunks. After an error there is nothing more, nor after an unknown chunk that says so by its highest bit

@@ -95,7 +95,9 @@ pub(super) fn put(buffer: &mut Vec<u8>, kind: u16, write: impl FnOnce(&mut Vec<u
     buffer.extend_from_slice(&[0; 2]);
     write(buffer);
     let length = length_field(buffer.len() - start);
-    buffer[start + 2..start + HEADER_BYTES].copy_from_slice(&length);
+    if let Some(place) = buffer.get_mut(start + 2..start + HEADER_BYTES) {
+        place.copy_from_slice(&length);
+    }
 }
 
 /// Fills up to the alignment. Packets begin aligned, so the buffer's length tells.

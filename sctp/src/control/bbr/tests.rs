@@ -41,7 +41,6 @@ impl Echo {
             now: self.now,
             delivered: packets * PACKET,
             lost: 0,
-            in_flight_before: packets * PACKET,
             in_flight: 0,
             rtt: Some(self.rtt),
             rate: self.sampler.sample(self.now, Some(self.rtt)),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::control::Control;
 use crate::control::bbr::Bbr;
-use crate::control::reno::Reno;
 use crate::control::simulation::Simulation;
 use crate::control::simulation::cubic::Cubic;
 use crate::control::simulation::path::Path;
+use crate::control::simulation::reno::Reno;
 
 const PACKET: usize = 1_200;
 

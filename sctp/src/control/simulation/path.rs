@@ -44,6 +44,7 @@ impl Path {
         Self { jitter: Duration::from_millis(milliseconds), ..self }
     }
 
+    #[cfg(not(debug_assertions))]
     pub(crate) fn sack_every_ms(self, milliseconds: u64) -> Self {
         Self { sack_every: Duration::from_millis(milliseconds), ..self }
     }

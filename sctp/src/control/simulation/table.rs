@@ -1,13 +1,14 @@
-//! The figures of many lines, for people: `cargo test -p rtc-sctp --release simulation::table -- --nocapture`.
+//! The figures of many lines, for people:
+//! `cargo test --manifest-path sctp/Cargo.toml --release --lib simulation::table -- --nocapture --test-threads 1`.
 
 use std::time::Duration;
 
 use crate::control::Control;
 use crate::control::bbr::Bbr;
-use crate::control::reno::Reno;
 use crate::control::simulation::Simulation;
 use crate::control::simulation::cubic::Cubic;
 use crate::control::simulation::path::Path;
+use crate::control::simulation::reno::Reno;
 
 const PACKET: usize = 1_200;
 

@@ -50,7 +50,8 @@ impl Control for Reno {
             self.acknowledged = 0;
             return;
         }
-        let is_full = acked.in_flight_before + self.packet_bytes > self.window;
+        let in_flight_before = acked.in_flight + acked.delivered + acked.lost;
+        let is_full = in_flight_before + self.packet_bytes > self.window;
         if is_answered || !is_full {
             return;
         }
