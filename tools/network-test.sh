@@ -26,7 +26,7 @@ export LC_ALL=C
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 program=$root/target/release/p2pcp
-short=(loss-1 loss-5 mtu cut-5 address rebind restart stop-short give-up)
+short=(loss-1 loss-5 loss-20 mtu cut-5 address rebind restart stop-short give-up)
 long=(loss-1 loss-5 loss-20 mtu cut-5 cut-30 unplug address rebind restart server-late flap again lan
     stop-recv stop-send memory slow-disk give-up peer-gone)
 hang_after=60 late_after=10000 # seconds; milliseconds
@@ -320,15 +320,15 @@ mend() { before_return; netlab set --loss 0 >/dev/null 2>&1; }
 
 # ------------------------------------------------------------------ scenarios
 
-lossy() { # lossy PERCENT MEBIBYTES: the library's SCTP is slow under loss, so little is sent
+lossy() { # lossy PERCENT MEBIBYTES: from the first packet on
     data "$2"
     two_hosts --delay 10 --loss "$1"
     transfer first
     judge
 }
-scenario_loss-1() { lossy 1 8; }
-scenario_loss-5() { lossy 5 2; }
-scenario_loss-20() { lossy 20 1; }
+scenario_loss-1() { lossy 1 64; }
+scenario_loss-5() { lossy 5 64; }
+scenario_loss-20() { lossy 20 32; }
 
 # Both hosts think that 1500 bytes fit; the link between them takes 1280.
 scenario_mtu() {
