@@ -70,7 +70,16 @@ const fn own_sctp() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    /// What is published leaves our own engine out, so that this is asked of both (`tools/registry-test.sh`).
+    #[test]
+    fn the_engine_is_our_own_where_its_sources_are_and_the_stock_one_elsewhere() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("sctp/Cargo.toml");
+        assert_eq!(Engine::HERE, if sources.exists() { Engine::Own } else { Engine::Stock });
+    }
 
     #[test]
     fn our_own_engine_needs_one_lane_on_two_cores_and_more_on_more() {
