@@ -5,11 +5,15 @@
 //! other side comes again, stops the timer, and the lost one is never sent again: half of all handshakes
 //! that lose a flight fail. RFC 6347 §4.2.4 wants a timer that goes on. Here a packet that holds nothing
 //! but messages that came before is not handed on, which has the same effect.
+//!
+//! Before DTLS stands anybody may send packets to the socket. So a message counts as heard only if every byte
+//! of it was: a stranger who does not see the peer's messages cannot have them taken for old ones.
 
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
@@ -28,42 +32,67 @@ const MESSAGE_HEADER: usize = 12;
 const FIRST_HELLO: (u8, u16) = (1, 0);
 const COOKIE: u8 = 3;
 
-/// The handshake messages of the peer that came in, by their numbers.
+/// Most messages that are remembered; the oldest is forgotten then, and at worst handed on once more. A handshake
+/// has seven each way (RFC 6347 §4.2.4, figure 1).
+const MOST_HEARD: usize = 64;
+
+/// The handshake messages that came in, each as a hash that nobody outside can aim at.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Heard(Arc<AtomicU64>);
+pub(super) struct Heard {
+    keys: RandomState,
+    hashes: Arc<Mutex<VecDeque<u64>>>,
+}
 
 impl Heard {
     /// Whether a datagram brings nothing but whole handshake messages that came before; if not, it is
     /// remembered. What is not understood is not held back.
     fn again(&self, datagram: &[u8]) -> bool {
-        let Some(messages) = numbers(datagram) else { return false };
-        let before = self.0.fetch_or(messages, Ordering::Relaxed);
-        before & messages == messages
+        let Some(messages) = messages(datagram) else { return false };
+        // Nobody panics with it held.
+        let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut again = true;
+        for message in messages {
+            let hash = self.keys.hash_one(message);
+            if hashes.contains(&hash) {
+                continue;
+            }
+            again = false;
+            if hashes.len() == MOST_HEARD {
+                hashes.pop_front();
+            }
+            hashes.push_back(hash);
+        }
+        again
     }
 }
 
-/// The numbers of the messages in a datagram, one bit each, if it holds nothing but whole messages in clear.
-fn numbers(mut datagram: &[u8]) -> Option<u64> {
-    let mut numbers = 0;
+/// The messages in a datagram, their headers included, if it holds nothing but whole messages in clear. A record's
+/// header is left out: it has another number each time.
+fn messages(mut datagram: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut messages = Vec::new();
     while !datagram.is_empty() {
         let (header, rest) = datagram.split_first_chunk::<RECORD_HEADER>()?;
         // Epoch 0 is before encryption.
         let &[HANDSHAKE, _, _, 0, 0, .., high, low] = header else { return None };
         let (mut record, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
         while !record.is_empty() {
-            let (header, body) = record.split_first_chunk::<MESSAGE_HEADER>()?;
-            let &[kind, a, b, c, high, low, 0, 0, 0, x, y, z] = header else { return None };
+            let &[kind, a, b, c, high, low, 0, 0, 0, x, y, z] = record.first_chunk::<MESSAGE_HEADER>()?
+            else {
+                return None;
+            };
             let number = u16::from_be_bytes([high, low]);
-            let length = u32::from_be_bytes([0, a, b, c]);
-            if kind == COOKIE || (kind, number) == FIRST_HELLO || (x, y, z) != (a, b, c) {
+            let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).ok()?;
+            let is_whole = (x, y, z) == (a, b, c);
+            if kind == COOKIE || (kind, number) == FIRST_HELLO || !is_whole || messages.len() == MOST_HEARD {
                 return None;
             }
-            numbers |= 1_u64.checked_shl(number.into())?;
-            record = body.get(usize::try_from(length).ok()?..)?;
+            let (message, rest) = record.split_at_checked(MESSAGE_HEADER + length)?;
+            messages.push(message);
+            record = rest;
         }
         datagram = rest;
     }
-    (numbers != 0).then_some(numbers)
+    (!messages.is_empty()).then_some(messages)
 }
 
 /// A socket whose DTLS does not see a flight twice.
@@ -110,7 +139,7 @@ impl AsyncUdpSocket for HandshakeSocket {
 
 #[cfg(test)]
 mod tests {
-    use super::Heard;
+    use super::{Heard, MOST_HEARD};
 
     /// A record of one message with a body of five bytes, of which `part` are here.
     fn record(epoch: u8, kind: u8, number: u8, part: u8) -> Vec<u8> {
@@ -151,11 +180,39 @@ mod tests {
         for end in 0..flight.len() {
             assert!(!heard.again(&flight[..end]), "{end} bytes");
         }
-        for (at, byte) in [(0, 23), (12, 255), (13 + 3, 4), (13 + 5, 64), (13 + 4, 1)] {
+        for (at, byte) in [(0, 23), (12, 255), (13 + 3, 4)] {
             let mut other = flight.clone();
             other[at] = byte;
             assert_eq!([heard.again(&other), heard.again(&other)], [false, false], "{byte} at {at}");
         }
         assert!(!heard.again(&[0; 100]) && !heard.again(&[22; 100]));
+    }
+
+    /// Whoever does not see the peer's messages can guess their numbers, but not their bytes.
+    #[test]
+    fn a_stranger_cannot_have_messages_taken_for_old_ones() {
+        let heard = Heard::default();
+        for number in 0..=255 {
+            for kind in [2, 11, 12, 14, 16, 20] {
+                let mut forged = record(0, kind, number, 5);
+                forged[13 + 12] = 1;
+                heard.again(&forged);
+            }
+        }
+        for number in 1..=255 {
+            let genuine = record(0, 11, number, 5);
+            assert_eq!([heard.again(&genuine), heard.again(&genuine)], [false, true], "message {number}");
+        }
+    }
+
+    #[test]
+    fn floods_are_remembered_in_part() {
+        let heard = Heard::default();
+        for number in 0..=255 {
+            heard.again(&record(0, 11, number, 5));
+        }
+        assert_eq!(heard.hashes.lock().unwrap().len(), MOST_HEARD);
+        let many: Vec<u8> = (0..=255).flat_map(|number| record(0, 11, number, 5)).collect();
+        assert_eq!([heard.again(&many), heard.again(&many)], [false, false]);
     }
 }
