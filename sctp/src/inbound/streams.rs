@@ -101,18 +101,18 @@ impl Streams {
     /// The peer gave up messages of a stream up to `ssn`; those that came are whole, so they are not lost.
     pub(crate) fn skip(&mut self, stream: StreamId, ssn: u16) {
         let expected = self.expected(stream);
-        let distance = ssn.wrapping_sub(expected);
-        if distance >= HALF {
+        if ssn.wrapping_sub(expected) >= HALF {
             return;
         }
         if let Some(queue) = self.queues.get_mut(&stream) {
-            let mut skipped: Vec<u16> = queue
-                .early
-                .keys()
-                .copied()
-                .filter(|early| early.wrapping_sub(expected) <= distance)
-                .collect();
-            skipped.sort_unstable_by_key(|early| early.wrapping_sub(expected));
+            // Only what is skipped is looked at: one chunk may name thousands of numbers.
+            let (upper, lower) = match expected <= ssn {
+                true => (expected..=ssn, None),
+                false => (expected..=u16::MAX, Some(0..=ssn)),
+            };
+            let ranges = std::iter::once(upper).chain(lower);
+            let skipped: Vec<u16> =
+                ranges.flat_map(|it| queue.early.range(it)).map(|(ssn, _)| *ssn).collect();
             for early in skipped {
                 if let Some(message) =
                     self.queues.get_mut(&stream).and_then(|queue| queue.early.remove(&early))

@@ -67,3 +67,19 @@ fn message_that_was_given_up_and_comes_late_is_dropped() {
     assert_eq!(receiver.read(1), [b"next"]);
     assert_eq!(receiver.inbound.kept(), 0);
 }
+
+#[test]
+fn messages_on_both_sides_of_the_wrap_are_released_in_order() {
+    let mut receiver = Receiver::new();
+    for ssn in [30_000, 60_000, 65_533] {
+        receiver.forward(&forward(0, &[(1, ssn)]));
+    }
+    for (number, ssn, payload) in [(4, 2, b"later"), (3, 0, b"third"), (2, 65_535, b"first")] {
+        receiver.packet([chunk(number, 1, ssn, Whole, payload)]);
+    }
+    assert_eq!(receiver.read(1), [] as [&[u8]; 0]);
+    receiver.forward(&forward(1, &[(1, 0)]));
+    assert_eq!(receiver.read(1), [b"first", b"third"]);
+    receiver.forward(&forward(5, &[(1, 1)]));
+    assert_eq!(receiver.read(1), [b"later"]);
+}
