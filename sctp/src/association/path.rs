@@ -113,7 +113,9 @@ impl PathProber {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let trial = self.trial.iter().flat_map(|trial| [&trial.current, &trial.base]);
+        // A base that has failed waits for the other's failure, and for no time of its own.
+        let base = self.trial.iter().map(|trial| &trial.base).filter(|base| base.tries < MAX_PROBES);
+        let trial = self.trial.iter().map(|trial| &trial.current).chain(base);
         let probes = self.search.iter().chain(trial).filter_map(|probe| probe.deadline);
         probes.chain(self.confirm_at).chain(self.raise_at).min()
     }
@@ -299,6 +301,24 @@ mod tests {
         assert!(prober.has_shrunk());
         prober.observe_arrived(1_432);
         assert!(!prober.has_shrunk());
+    }
+
+    /// The timeout may be shorter by the time that the second packet of a trial leaves.
+    #[test]
+    fn a_trial_has_no_deadline_that_is_over() {
+        let mut prober = PathProber::new(1_432);
+        let mut now = Instant::now();
+        prober.establish(now);
+        let until = now + Duration::from_secs(1);
+        run(&mut prober, &mut now, 1_435, until);
+        prober.observe_timeouts(SUSPICIOUS_TIMEOUTS);
+        assert_eq!(prober.next_probe(now, 50 * RTO).map(|probe| probe.size), Some(1_432));
+        for _ in 0..MAX_PROBES {
+            assert_eq!(prober.next_probe(now, RTO).map(|probe| probe.size), Some(BASE));
+            now += RTO;
+            prober.handle_timeout(now);
+            assert!(prober.deadline().is_some_and(|at| at > now));
+        }
     }
 
     #[test]
