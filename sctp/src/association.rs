@@ -21,6 +21,8 @@ pub(crate) mod streams;
 #[cfg(test)]
 mod tests;
 mod timer;
+#[cfg(any(test, fuzzing))]
+mod vitals;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -34,6 +36,9 @@ use crate::inbound::{Inbound, Limits};
 use crate::message::{Chunks, PayloadProtocolIdentifier};
 use crate::outbound::{Message, Outbound, PathFailed};
 use crate::stream::{Stream, StreamEvent, StreamId};
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::vitals::Vitals;
 
 use self::packets::Control;
 use self::path::PathProber;

@@ -1,8 +1,13 @@
 //! What the fuzzer runs, kept inside the package so that it is built and tried by every `cargo test`.
 
+mod forging;
+mod operations;
+
 use bytes::Bytes;
 
 use crate::wire::{Checksum, Chunk, Packet, Writer, golden};
+
+pub use crate::fuzzing::operations::operations;
 
 /// Longest datagram that UDP over IPv4 carries, in bytes (RFC 768, RFC 791): 65,535 less both headers.
 const MAX_DATAGRAM: usize = 65_507;

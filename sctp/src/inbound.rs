@@ -189,6 +189,12 @@ impl Inbound {
         self.reassembly.charge() + self.streams.charge()
     }
 
+    /// What is kept, and the most that may be.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn charges(&self) -> (usize, usize) {
+        (self.kept(), self.window.size() + self.reserve)
+    }
+
     /// Stops waiting for what the peer gave up (RFC 3758 §3.6).
     pub(crate) fn handle_forward_tsn(
         &mut self,

@@ -252,6 +252,13 @@ impl Outbound {
         self.rtt.timeout(self.repair.backoff())
     }
 
+    /// Counts everything anew and compares.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn check(&self) {
+        self.flight.check();
+        self.loss.check(&self.flight);
+    }
+
     fn round_trip(&self) -> Option<RoundTrip> {
         Some(RoundTrip { smoothed: self.rtt.smoothed()?, minimum: self.rtt.minimum()? })
     }

@@ -49,6 +49,11 @@ impl Control {
         self.0.len() < MAX_WAITING
     }
 
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn add(&mut self, waiting: Waiting) {
         if self.has_room() {
             self.0.push_back(waiting);

@@ -59,6 +59,16 @@ impl Resets {
         self.supported = supported;
     }
 
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn expected_request(&self) -> u32 {
+        self.expected_request
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn next_request(&self) -> u32 {
+        self.next_request
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.timer.deadline()
     }

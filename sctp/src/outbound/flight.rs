@@ -287,7 +287,7 @@ impl Flight {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Flight {
     /// Counts everything anew and compares.
     pub(super) fn check(&self) {

@@ -181,7 +181,7 @@ impl Loss {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Loss {
     /// Every chunk on the way stands in the log, once, and in order.
     pub(super) fn check(&self, flight: &Flight) {
