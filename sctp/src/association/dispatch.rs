@@ -26,7 +26,10 @@ impl Association {
         let tag = packet.header.verification_tag;
         let mut had_data = false;
         for chunk in packet.chunks() {
-            let Ok(chunk) = chunk else { break };
+            let Ok(mut chunk) = chunk else { break };
+            if let Chunk::Data(data) = &mut chunk {
+                data.let_go_of(packet.bytes());
+            }
             if !self.is_for_us(tag, &chunk) {
                 break;
             }

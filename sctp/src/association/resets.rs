@@ -89,10 +89,8 @@ impl Resets {
 impl Association {
     /// Closes a stream, from the layer above.
     pub(crate) fn close_stream(&mut self, now: Instant, id: StreamId) -> shared::error::Result<()> {
-        let entry = self.streams.get_mut(id).ok_or(shared::error::Error::ErrStreamClosed)?;
-        if entry.outgoing == Direction::Open {
-            entry.outgoing = Direction::Closing;
-        }
+        self.streams.get(id).ok_or(shared::error::Error::ErrStreamClosed)?;
+        self.streams.close_outgoing(id);
         self.advance_resets(now);
         Ok(())
     }
@@ -118,10 +116,9 @@ impl Association {
     }
 
     fn request_resets(&mut self, now: Instant) {
-        let mut streams = self.streams.closing();
-        streams.retain(|id| !self.outbound.has_queued(*id));
         // All in one request that fits a packet; the others come after it.
-        streams.truncate(MAX_STREAMS_A_REQUEST);
+        let done = self.streams.closing().filter(|id| !self.outbound.has_queued(*id));
+        let streams: Vec<StreamId> = done.take(MAX_STREAMS_A_REQUEST).collect();
         if streams.is_empty() {
             return;
         }
@@ -198,10 +195,8 @@ impl Association {
     fn outgoing_closed(&mut self, streams: &[StreamId]) {
         for &id in streams {
             self.outbound.reset_stream(id);
-            if let Some(entry) = self.streams.get_mut(id) {
-                entry.outgoing = Direction::Closed;
-                self.end_stream_if_closed(id);
-            }
+            self.streams.end_outgoing(id);
+            self.end_stream_if_closed(id);
         }
     }
 
@@ -212,9 +207,7 @@ impl Association {
             self.inbound.reset_stream(id);
             if let Some(entry) = self.streams.get_mut(id) {
                 entry.incoming = Direction::Closing;
-                if entry.outgoing == Direction::Open {
-                    entry.outgoing = Direction::Closing;
-                }
+                self.streams.close_outgoing(id);
                 self.end_stream_if_reset(id);
             }
         }

@@ -1,6 +1,6 @@
 //! The table of open streams: how they send, what is buffered on them, and how far their closing has come.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::stream::{Settings, StreamEvent, StreamId};
 
@@ -39,48 +39,69 @@ impl Entry {
 }
 
 /// All open streams of an association.
+///
+/// A peer can open all that there are, so nothing that happens with each packet may look at each stream.
 #[derive(Debug, Default)]
-pub(crate) struct Streams(HashMap<StreamId, Entry>);
+pub(crate) struct Streams {
+    entries: BTreeMap<StreamId, Entry>,
+    /// Those whose outgoing direction is to be reset.
+    closing: BTreeSet<StreamId>,
+}
 
 impl Streams {
     /// Adds a stream, unless there is one of that number.
     pub(crate) fn open(&mut self, id: StreamId) -> bool {
-        let before = self.0.len();
-        self.0.entry(id).or_default();
-        self.0.len() > before
+        let before = self.entries.len();
+        self.entries.entry(id).or_default();
+        self.entries.len() > before
     }
 
     pub(crate) fn get(&self, id: StreamId) -> Option<&Entry> {
-        self.0.get(&id)
+        self.entries.get(&id)
     }
 
     pub(crate) fn get_mut(&mut self, id: StreamId) -> Option<&mut Entry> {
-        self.0.get_mut(&id)
+        self.entries.get_mut(&id)
     }
 
     pub(crate) fn remove(&mut self, id: StreamId) {
-        self.0.remove(&id);
+        self.entries.remove(&id);
+        self.closing.remove(&id);
     }
 
     /// All of them, in order.
     pub(crate) fn ids(&self) -> Vec<StreamId> {
-        let mut ids: Vec<_> = self.0.keys().copied().collect();
-        ids.sort_unstable();
-        ids
+        self.entries.keys().copied().collect()
     }
 
-    /// Those whose outgoing direction is to be reset.
-    pub(crate) fn closing(&self) -> Vec<StreamId> {
-        let closing = |id: &StreamId| self.get(*id).is_some_and(|it| it.outgoing == Direction::Closing);
-        self.ids().into_iter().filter(closing).collect()
+    /// Those whose outgoing direction is to be reset, in order.
+    pub(crate) fn closing(&self) -> impl Iterator<Item = StreamId> {
+        self.closing.iter().copied()
+    }
+
+    /// The outgoing direction of a stream, if it is open, is to be reset.
+    pub(crate) fn close_outgoing(&mut self, id: StreamId) {
+        if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.is_open()) {
+            entry.outgoing = Direction::Closing;
+            self.closing.insert(id);
+        }
+    }
+
+    /// The outgoing direction of a stream is over.
+    pub(crate) fn end_outgoing(&mut self, id: StreamId) {
+        self.closing.remove(&id);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.outgoing = Direction::Closed;
+        }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.entries.clear();
+        self.closing.clear();
     }
 
     pub(crate) fn add_buffered(&mut self, id: StreamId, bytes: usize) -> Option<StreamEvent> {
-        let entry = self.0.get_mut(&id)?;
+        let entry = self.entries.get_mut(&id)?;
         let before = entry.buffered;
         entry.buffered += bytes;
         let crossed = before < entry.high && entry.buffered >= entry.high;
@@ -88,7 +109,7 @@ impl Streams {
     }
 
     pub(crate) fn release_buffered(&mut self, id: StreamId, bytes: usize) -> Option<StreamEvent> {
-        let entry = self.0.get_mut(&id)?;
+        let entry = self.entries.get_mut(&id)?;
         let before = entry.buffered;
         entry.buffered = entry.buffered.saturating_sub(bytes);
         let crossed = before > entry.low && entry.buffered <= entry.low;

@@ -14,8 +14,8 @@ use crate::wire::Data;
 
 /// Payloads shorter than this are copied, in bytes.
 ///
-/// A slice keeps its whole datagram alive, 16,384 bytes at most (a DTLS record, RFC 6347 §4.1): so what is kept is at
-/// most 16 times what it is charged for, and full packets of common paths are still not copied.
+/// Those that are the lesser part of their datagram are copies already (`Data::let_go_of`). This is for the buffer that
+/// a short datagram came in, which may be much longer than it; full packets of common paths are not copied.
 const COPIED_BELOW: usize = 1024;
 
 /// What all fragments of a message agree in.

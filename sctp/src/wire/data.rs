@@ -66,6 +66,16 @@ impl Data {
         })
     }
 
+    /// Copies the payload if it is the lesser part of its datagram.
+    ///
+    /// A slice keeps its whole datagram alive: a peer that pads what it sends would fill many times the memory that
+    /// its payloads count for.
+    pub(crate) fn let_go_of(&mut self, datagram_bytes: usize) {
+        if self.payload.len() < datagram_bytes / 2 {
+            self.payload = Bytes::copy_from_slice(&self.payload);
+        }
+    }
+
     /// Appends the chunk. Written as one piece, since half a million of them a second are.
     pub(super) fn write(&self, buffer: &mut Vec<u8>) {
         let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };

@@ -63,6 +63,11 @@ impl Packet {
         Ok(Self { header, chunks: datagram })
     }
 
+    /// Its length, header included, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        COMMON_HEADER_BYTES + self.chunks.len()
+    }
+
     /// Whether the first chunk says that it is an INIT: such packets may belong to no association.
     pub(crate) fn starts_with_init(&self) -> bool {
         self.chunks.first() == Some(&kind::INIT)
