@@ -211,3 +211,36 @@ fn windows_that_open_and_shut_are_obeyed_and_nothing_is_lost() {
     assert_eq!(pair.sides[0].messages.len(), 20);
     assert_eq!(pair.sides[1].association().state, State::Established);
 }
+
+#[test]
+fn heartbeats_longer_than_any_stack_sends_are_not_echoed() {
+    let mut pair = Pair::established();
+    for (length, answers) in [(1_024, 1), (1_025, 0), (15_000, 0)] {
+        flood(&mut pair, 1, |_| Chunk::Heartbeat(Bytes::from(vec![1; length])));
+        assert_eq!(pair.sides[1].datagrams(pair.now).len(), answers, "{length} bytes");
+    }
+}
+
+/// Nobody can tell such a peer from a fast line. It gets no more than was written, once.
+#[test]
+fn acknowledging_what_did_not_arrive_frees_it_and_no_more() {
+    let mut pair = Pair::established();
+    pair.sides[1].association().open_stream(1, BINARY).unwrap();
+    const MESSAGE: &[u8] = &[7; 50_000];
+    (0..40).for_each(|_| pair.write(1, 1, MESSAGE));
+    let (mut sent, mut rounds) = (0, 0);
+    while pair.sides[1].association().stream(1).unwrap().buffered_amount().unwrap() > 0 {
+        rounds += 1;
+        assert!(rounds < 100_000, "it stands still");
+        let now = pair.now;
+        sent += pair.sides[1].datagrams(now).iter().map(Bytes::len).sum::<usize>();
+        let cumulative_tsn = pair.sides[1].association().outbound.last_tsn();
+        flood(&mut pair, 1, |_| Chunk::Sack(Sack { cumulative_tsn, window: u32::MAX, ..Default::default() }));
+        pair.now += Duration::from_micros(50);
+        let now = pair.now;
+        pair.sides[1].association().handle_timeout(now);
+    }
+    assert!((2_000_000..2_200_000).contains(&sent), "{sent}");
+    assert_eq!(pair.sides[1].association().state, State::Established);
+    assert!(pair.sides[1].association().outbound.is_idle());
+}
