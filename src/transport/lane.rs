@@ -37,7 +37,7 @@ impl Lanes {
 
 /// An open lane.
 pub(super) struct OpenLane {
-    connection: Arc<dyn PeerConnection>,
+    pub(super) connection: Arc<dyn PeerConnection>,
     pub(super) bulk: Arc<dyn DataChannel>,
     events: Mutex<mpsc::Receiver<LaneEvent>>,
     used: AtomicBool,

@@ -171,8 +171,8 @@ async fn a_link_is_lost_with_a_lane_that_was_used() {
     soon(async { tokio::join!(sender.abandon(), receiver.abandon()) }).await;
 }
 
-#[tokio::test]
-async fn a_lane_that_was_never_used_is_forgotten() {
+/// Two lanes that work, and a third over which nothing went.
+async fn one_unused() -> (WebRtcLink, WebRtcLink, usize) {
     let (sender, receiver) = growing(3, 3).await;
     // Just as much as makes it ask; then it has nothing to send while the lanes open.
     let send = async {
@@ -190,9 +190,26 @@ async fn a_lane_that_was_never_used_is_forgotten() {
     until(&sender, &receiver, || (sender.lanes(), receiver.lanes()) == (3, 3)).await;
     let lanes = receiver.lanes.all();
     let unused = lanes.iter().rposition(|lane| !lane.is_used()).expect("nothing was sent since they opened");
-    lanes[unused].close().await;
+    (sender, receiver, unused)
+}
+
+#[tokio::test]
+async fn a_lane_that_was_never_used_is_forgotten() {
+    let (sender, receiver, unused) = one_unused().await;
+    receiver.lanes.all()[unused].close().await;
     until(&sender, &receiver, || (sender.lanes(), receiver.lanes()) == (2, 2)).await;
     flow(&sender, &receiver, 8 * MEBIBYTE, |came| came >= 16 * MEBIBYTE).await;
+    soon(async { tokio::join!(sender.abandon(), receiver.abandon()) }).await;
+}
+
+/// What came over it would be kept, up to 64 MiB for each channel, and nobody would read it.
+#[tokio::test]
+async fn a_lane_with_a_channel_that_nobody_knows_is_closed() {
+    let (sender, receiver, unused) = one_unused().await;
+    let lane = receiver.lanes.all().swap_remove(unused);
+    let _unknown = lane.connection.create_data_channel("unknown", None).await.unwrap();
+    // The one that meets it forgets the lane; that the other does too shows that it was closed.
+    until(&sender, &receiver, || (sender.lanes(), receiver.lanes()) == (2, 2)).await;
     soon(async { tokio::join!(sender.abandon(), receiver.abandon()) }).await;
 }
 

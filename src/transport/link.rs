@@ -155,7 +155,11 @@ impl Link for WebRtcLink {
                         }
                     }
                     Err(lost) if lane.is_used() => return Err(lost),
-                    Err(_) => lane.mark_lost(),
+                    Err(_) => {
+                        lane.mark_lost();
+                        // Nobody looks at it any more, so nothing may come over it that the library would keep.
+                        lane.close().await;
+                    }
                 },
             }
         }
