@@ -179,7 +179,7 @@ impl Association {
     fn handle_response(&mut self, now: Instant, response: u32, result: u32) {
         let Some(request) = self.resets.ours.take_if(|it| it.number == response && result != IN_PROGRESS)
         else {
-            if result == IN_PROGRESS && self.resets.ours.is_some() {
+            if self.resets.ours.as_ref().is_some_and(|it| it.number == response) {
                 // It will be asked again: the peer works on it, so the series of tries starts anew.
                 self.resets.timer.start(now, self.outbound.rto());
             }
