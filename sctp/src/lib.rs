@@ -4,7 +4,7 @@
 //! `[patch.crates-io]`. It has no socket, no clock and no thread: datagrams, messages and instants go in, datagrams
 //! and events come out. `README.md` says what is implemented, how the control works, and what was measured.
 //!
-//! Reading order: [`wire`] (what is on the line), `inbound` (from DATA to messages and SACKs), `outbound` (from
+//! Reading order: `wire` (what is on the line), `inbound` (from DATA to messages and SACKs), `outbound` (from
 //! messages to DATA, and what becomes of it), `control` (how much may be on the way, and when), `association` (the rest).
 
 #![forbid(unsafe_code)]

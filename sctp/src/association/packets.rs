@@ -15,9 +15,12 @@ const BATCH: usize = 64;
 /// on the way.
 const MAX_WAITING: usize = 64;
 
-/// With less room than this a packet takes no further control chunk: most are shorter, and the longest ones, answers to
-/// large heartbeats and long lists of streams, begin a packet of their own.
+/// With less room than this a packet takes no further control chunk: all that are bundled are shorter.
 const MIN_ROOM: usize = 64;
+
+/// Longer heartbeats than this, in bytes, are echoed in a packet of their own, and so are RE-CONFIGs: else a packet could be
+/// longer than the path takes.
+const SHORT_ECHO_BYTES: usize = 48;
 
 /// Control chunks to send.
 #[derive(Debug, Default)]
@@ -64,7 +67,12 @@ impl Control {
 /// RFC 9260 §6.10, and §5.1 for what must come before all else. SACKs that were made one by one are for peers that count
 /// packets, not chunks.
 fn goes_alone(chunk: &Chunk) -> bool {
-    matches!(chunk, Chunk::Init(_) | Chunk::InitAck(_) | Chunk::ShutdownComplete { .. } | Chunk::Sack(_))
+    match chunk {
+        Chunk::Init(_) | Chunk::InitAck(_) | Chunk::ShutdownComplete { .. } => true,
+        Chunk::Sack(_) | Chunk::Reconfig(_) => true,
+        Chunk::HeartbeatAck(information) => information.len() > SHORT_ECHO_BYTES,
+        _ => false,
+    }
 }
 
 impl Association {
