@@ -212,8 +212,9 @@ mod tests {
     const RTO: Duration = Duration::from_millis(200);
     const BASE: usize = BASE_PACKET_BYTES & !3;
 
-    /// Lets time pass until nothing is due within a minute; packets up to `mtu` are echoed.
-    fn run(prober: &mut PathProber, now: &mut Instant, mtu: usize, until: Instant) {
+    /// Lets so many seconds pass, in which packets up to `mtu` are echoed.
+    fn run(prober: &mut PathProber, now: &mut Instant, mtu: usize, seconds: u64) {
+        let until = *now + Duration::from_secs(seconds);
         loop {
             while let Some(probe) = prober.next_probe(*now, RTO) {
                 if probe.size <= mtu {
@@ -229,13 +230,20 @@ mod tests {
         *now = until;
     }
 
-    fn found(ceiling: usize, mtu: usize) -> usize {
-        let mut prober = PathProber::new(ceiling);
-        let mut now = Instant::now();
+    /// A prober that has found what it finds, and when that is.
+    fn settled(ceiling: usize, mtu: usize) -> (PathProber, Instant) {
+        let (mut prober, mut now) = (PathProber::new(ceiling), Instant::now());
         prober.establish(now);
-        let until = now + Duration::from_secs(5);
-        run(&mut prober, &mut now, mtu, until);
-        prober.packet_bytes()
+        run(&mut prober, &mut now, mtu, 5);
+        (prober, now)
+    }
+
+    /// The same on Ethernet, and then timeouts piled up.
+    fn suspicious() -> (PathProber, Instant) {
+        let (mut prober, now) = settled(1_432, 1_435);
+        assert_eq!(prober.packet_bytes(), 1_432);
+        prober.observe_timeouts(SUSPICIOUS_TIMEOUTS);
+        (prober, now)
     }
 
     #[test]
@@ -250,7 +258,7 @@ mod tests {
             (1_000, 65_000, 1_000),
             (BASE, 65_000, BASE),
         ] {
-            assert_eq!(found(ceiling, mtu), expected, "ceiling {ceiling}, path {mtu}");
+            assert_eq!(settled(ceiling, mtu).0.packet_bytes(), expected, "ceiling {ceiling}, path {mtu}");
         }
     }
 
@@ -268,34 +276,20 @@ mod tests {
 
     #[test]
     fn a_path_that_shrinks_is_noticed_when_timeouts_pile_up() {
-        let mut prober = PathProber::new(1_432);
-        let mut now = Instant::now();
-        prober.establish(now);
-        let until = now + Duration::from_secs(1);
-        run(&mut prober, &mut now, 1_435, until);
-        assert_eq!(prober.packet_bytes(), 1_432);
-        prober.observe_timeouts(SUSPICIOUS_TIMEOUTS);
-        let until = now + Duration::from_secs(2);
-        run(&mut prober, &mut now, 1_300, until);
+        let (mut prober, mut now) = suspicious();
+        run(&mut prober, &mut now, 1_300, 2);
         assert_eq!(prober.packet_bytes(), BASE);
         assert!(prober.has_shrunk());
         // And noticed again when it grows.
-        let until = now + RAISE_AFTER_SHRINKING + Duration::from_secs(1);
-        run(&mut prober, &mut now, 1_435, until);
+        run(&mut prober, &mut now, 1_435, RAISE_AFTER_SHRINKING.as_secs() + 1);
         assert_eq!(prober.packet_bytes(), 1_432);
         assert!(!prober.has_shrunk());
     }
 
     #[test]
     fn data_that_arrives_says_more_than_probes_that_do_not() {
-        let mut prober = PathProber::new(1_432);
-        let mut now = Instant::now();
-        prober.establish(now);
-        let until = now + Duration::from_secs(1);
-        run(&mut prober, &mut now, 1_435, until);
-        prober.observe_timeouts(SUSPICIOUS_TIMEOUTS);
-        let until = now + Duration::from_secs(2);
-        run(&mut prober, &mut now, 1_300, until);
+        let (mut prober, mut now) = suspicious();
+        run(&mut prober, &mut now, 1_300, 2);
         assert!(prober.has_shrunk());
         prober.observe_arrived(BASE);
         assert!(prober.has_shrunk());
@@ -306,12 +300,7 @@ mod tests {
     /// The timeout may be shorter by the time that the second packet of a trial leaves.
     #[test]
     fn a_trial_has_no_deadline_that_is_over() {
-        let mut prober = PathProber::new(1_432);
-        let mut now = Instant::now();
-        prober.establish(now);
-        let until = now + Duration::from_secs(1);
-        run(&mut prober, &mut now, 1_435, until);
-        prober.observe_timeouts(SUSPICIOUS_TIMEOUTS);
+        let (mut prober, mut now) = suspicious();
         assert_eq!(prober.next_probe(now, 50 * RTO).map(|probe| probe.size), Some(1_432));
         for _ in 0..MAX_PROBES {
             assert_eq!(prober.next_probe(now, RTO).map(|probe| probe.size), Some(BASE));
@@ -323,14 +312,8 @@ mod tests {
 
     #[test]
     fn a_path_that_carries_nothing_has_not_shrunk() {
-        let mut prober = PathProber::new(1_432);
-        let mut now = Instant::now();
-        prober.establish(now);
-        let until = now + Duration::from_secs(1);
-        run(&mut prober, &mut now, 1_435, until);
-        prober.observe_timeouts(SUSPICIOUS_TIMEOUTS);
-        let until = now + Duration::from_secs(5);
-        run(&mut prober, &mut now, 0, until);
+        let (mut prober, mut now) = suspicious();
+        run(&mut prober, &mut now, 0, 5);
         assert_eq!(prober.packet_bytes(), 1_432);
     }
 
