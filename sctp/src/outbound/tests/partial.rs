@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::outbound::tests::{FIRST, Line, MS, PACKET, Receiver, flush, message, sender};
-use crate::outbound::{Message, Reliability};
+use crate::outbound::{Message, Outbound, Reliability};
 use crate::wire::ForwardTsn;
 
 fn retransmits(most: u32, length: usize) -> Message {
@@ -149,15 +149,21 @@ fn many_streams_are_given_up_by_packets() {
     assert_eq!(line.forwarded.iter().max(), Some(&((PACKET - 20) / 4)));
 }
 
-/// One FORWARD TSN passes over several that are given up, and what arrived between them.
-#[test]
-fn one_chunk_tells_of_all_that_was_given_up() {
-    let start = Instant::now();
+/// A sender with seven messages that are not to be sent again.
+fn with_seven_sent_once(start: Instant) -> Outbound {
     let (mut sender, _) = sender(20 * PACKET);
     sender.establish(start, 1 << 20, true);
     for _ in 0..7 {
         sender.write(5, retransmits(0, 100));
     }
+    sender
+}
+
+/// One FORWARD TSN passes over several that are given up, and what arrived between them.
+#[test]
+fn one_chunk_tells_of_all_that_was_given_up() {
+    let start = Instant::now();
+    let mut sender = with_seven_sent_once(start);
     let mut receiver = Receiver::new();
     let arrived =
         flush(&mut sender, start).into_iter().enumerate().filter(|(place, _)| ![0, 2].contains(place));
@@ -215,11 +221,7 @@ fn a_chunk_that_outlives_its_worth_before_it_is_sent_again_is_passed_over() {
 #[test]
 fn sacks_that_show_the_peer_behind_repeat_it_once_a_round_trip() {
     let start = Instant::now();
-    let (mut sender, _) = sender(20 * PACKET);
-    sender.establish(start, 1 << 20, true);
-    for _ in 0..7 {
-        sender.write(5, retransmits(0, 100));
-    }
+    let mut sender = with_seven_sent_once(start);
     let mut receiver = Receiver::new();
     flush(&mut sender, start).into_iter().skip(1).for_each(|data| receiver.take(data));
     for (after, told) in [(50, true), (60, false), (99, false), (100, true), (110, false)] {
