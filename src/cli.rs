@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::cli::arguments::{
-    Cli, Command, ConflictArgs, MeetingArgs, OutputArgs, RecvArgs, SendArgs, SignalArgs,
+    Cli, Command, ConflictArgs, MeetingArgs, OutputArgs, RecvArgs, RelayArgs, SendArgs, SignalArgs,
 };
 use crate::cli::environment::{Environment, Origin};
 use crate::code::Code;
@@ -174,7 +174,10 @@ async fn run_signal(
     let typed = args.listen.or(configured).unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let (host, port) = split_port(&typed);
     let port = args.port.or(port).or(environment.server_port()).unwrap_or(DEFAULT_PORT);
-    signal::run(signal::Options { host, port }, reporter, |_| ()).await
+    let RelayArgs { no_relay, second_port, public_host, relay_bytes, relay_rate } = args.relay;
+    let relay = signal::RelayOptions { second_port, public_host, bytes: relay_bytes, rate: relay_rate };
+    let relay = (!no_relay).then_some(relay);
+    signal::run(signal::Options { host, port, relay }, reporter, |_| ()).await
 }
 
 /// `host:port`, `[v6]:port`, or a host alone.

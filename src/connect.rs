@@ -168,7 +168,7 @@ impl Waiting {
         loop {
             let next = tokio::time::timeout_at(end, self.signaling.recv()).await;
             match next.map_err(|_| SignalingClientError::Closed(CloseCode::Expired))?? {
-                Incoming::Peer { nr } => {
+                Incoming::Peer { nr, .. } => {
                     let Self { signaling, code, nonce, ice_servers, .. } = self;
                     let (ns, nr) = (nonce, Hex(nr));
                     return Ok(Joined { role: Role::Sender, signaling, code, ns, nr, ice_servers });

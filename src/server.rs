@@ -9,6 +9,7 @@
 //!   wait has a deadline.
 
 pub mod limits;
+pub mod relay;
 pub mod reunions;
 pub mod rooms;
 
@@ -31,6 +32,7 @@ use tokio::time::{self, MissedTickBehavior};
 
 use crate::server::desk::Desk;
 use crate::server::limits::LimitPolicy;
+use crate::server::relay::{Relay, RelayConfig};
 use crate::server::rooms::RoomPolicy;
 use crate::wire::PathKind;
 use crate::wire::signaling::{IceServer, Nameplate};
@@ -38,8 +40,10 @@ use crate::wire::signaling::{IceServer, Nameplate};
 /// How a server behaves; the defaults suit one that strangers can reach.
 #[derive(Clone, Default)]
 pub struct Config {
-    /// STUN and TURN servers that both peers are told of.
+    /// STUN and TURN servers that both peers are told of, beside this one.
     pub ice_servers: Vec<IceServer>,
+    /// How this server itself does STUN and TURN, if it does.
+    pub relay: Option<RelayConfig>,
     /// What rooms may cost.
     pub rooms: RoomPolicy,
     /// What a source may ask for.
@@ -163,12 +167,17 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
-    listener.local_addr().map_err(ServerError::Listener)?;
+    let address = listener.local_addr().map_err(ServerError::Listener)?;
     let (stop, stopping) = watch::channel(false);
     let farewell = config.timing.closing.saturating_mul(2);
     let mut sweep = time::interval(config.timing.sweep.max(Duration::from_millis(1)));
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let desk = Arc::new(Desk::new(config));
+    let relay = config.relay.clone().and_then(|it| Relay::open(it, address, Instant::now()));
+    let mut relaying = JoinSet::new();
+    if let Some(relay) = &relay {
+        relaying.spawn(Arc::clone(relay).serve());
+    }
+    let desk = Arc::new(Desk::new(config, relay));
     let mut connections = JoinSet::new();
     let mut patience = Patience::default();
     let mut shutdown = pin!(shutdown);
@@ -196,6 +205,7 @@ pub async fn run(
         log::debug!("some clients did not take their leave in time");
     }
     connections.shutdown().await;
+    relaying.shutdown().await;
     Ok(())
 }
 

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use crate::error::{Error, Finish};
 use crate::interrupt::Interrupts;
-use crate::server;
+use crate::server::relay::RelayConfig;
+use crate::server::relay::policy::RelayPolicy;
+use crate::server::{self, Config};
 use crate::ui::Reporter;
 
 /// Where to listen.
@@ -14,6 +16,29 @@ pub struct Options {
     pub host: String,
     /// Port; 0 takes a free one.
     pub port: u16,
+    /// STUN and TURN, or neither.
+    pub relay: Option<RelayOptions>,
+}
+
+/// How peers are helped that have no path of their own.
+#[derive(Debug, Clone)]
+pub struct RelayOptions {
+    /// Second port for UDP; the one after the first unless said.
+    pub second_port: Option<u16>,
+    /// Host that peers are told; the one by which they came unless said.
+    pub public_host: Option<String>,
+    /// Most bytes of one room.
+    pub bytes: u64,
+    /// Most bytes a second of one room.
+    pub rate: Option<u64>,
+}
+
+impl RelayOptions {
+    fn config(self) -> RelayConfig {
+        let policy = RelayPolicy { room_bytes: self.bytes, room_rate: self.rate, ..RelayPolicy::default() };
+        let (second_port, public_host) = (self.second_port, self.public_host);
+        RelayConfig { policy, second_port, public_host, ..RelayConfig::default() }
+    }
 }
 
 /// Runs the command until a signal comes. `listening` hears the address.
@@ -35,6 +60,7 @@ pub async fn run(
     let stopped = async move {
         stop.wait().await;
     };
-    server::run(listener, server::Config::default(), stopped).await?;
+    let config = Config { relay: options.relay.map(RelayOptions::config), ..Config::default() };
+    server::run(listener, config, stopped).await?;
     Ok(Finish::Done)
 }

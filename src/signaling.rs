@@ -91,6 +91,8 @@ pub enum Incoming {
     Peer {
         /// The receiver's half of the session id.
         nr: [u8; 16],
+        /// STUN and TURN servers, in place of those that came with the room; none from an older server.
+        ice: Vec<IceServer>,
     },
     /// The other seat says something.
     Relay(Relay),
@@ -190,7 +192,7 @@ impl Signaling {
     /// `Closed`, `Lost`, `Malformed`, `TooLong`; the connection is over after any of them.
     pub async fn recv(&mut self) -> Result<Incoming, SignalingClientError> {
         match self.next_message().await? {
-            ServerMessage::Peer { nr } => Ok(Incoming::Peer { nr: nr.0 }),
+            ServerMessage::Peer { nr, ice } => Ok(Incoming::Peer { nr: nr.0, ice }),
             ServerMessage::Relay(relay) => Ok(Incoming::Relay(relay)),
             ServerMessage::Gone => Ok(Incoming::Gone),
             ServerMessage::Created { .. }

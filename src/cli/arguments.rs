@@ -137,7 +137,41 @@ pub(super) struct SignalArgs {
     #[arg(long, value_name = "PORT")]
     pub(super) port: Option<u16>,
     #[command(flatten)]
+    pub(super) relay: RelayArgs,
+    #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RelayArgs {
+    /// Neither STUN nor TURN: peers that have no path of their own find none
+    #[arg(long)]
+    pub(super) no_relay: bool,
+    /// Second UDP port, by which peers see what their NAT does [default: the one after the first]
+    #[arg(long, value_name = "PORT", conflicts_with = "no_relay")]
+    pub(super) second_port: Option<u16>,
+    /// Name or address that peers are told for STUN and TURN [default: the one by which they came]
+    #[arg(long, value_name = "HOST", conflicts_with = "no_relay")]
+    pub(super) public_host: Option<String>,
+    /// Most that two peers may relay: a number of bytes, or with K, M, G or T behind it
+    #[arg(long, value_name = "BYTES", default_value = "100G", value_parser = parse_bytes)]
+    pub(super) relay_bytes: u64,
+    /// Most that two peers may relay in a second, like 10M [default: no bound]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    pub(super) relay_rate: Option<u64>,
+}
+
+/// `100G` and the like; K is a thousand.
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let (number, factor) = match text.char_indices().last() {
+        Some((at, 'K' | 'k')) => (&text[..at], 1_000),
+        Some((at, 'M' | 'm')) => (&text[..at], 1_000_000),
+        Some((at, 'G' | 'g')) => (&text[..at], 1_000_000_000),
+        Some((at, 'T' | 't')) => (&text[..at], 1_000_000_000_000),
+        _ => (text, 1),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|it| it.checked_mul(factor)).filter(|it| *it > 0);
+    bytes.ok_or_else(|| "a number above 0, or one with K, M, G or T behind it, like 100G".to_owned())
 }
 
 fn parse_words(text: &str) -> Result<WordCount, String> {

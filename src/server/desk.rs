@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 use crate::server::limits::{Admission, Limits, Source};
 use crate::server::reunions::Reunions;
 use crate::server::rooms::Rooms;
-use crate::server::{Config, Counts, reunions, rooms};
-use crate::wire::signaling::{CloseCode, Hex, MeetRole, Nameplate, Relay, ServerMessage, Token};
+use crate::server::{Config, Counts, relay, reunions, rooms};
+use crate::wire::signaling::{CloseCode, Hex, IceServer, MeetRole, Nameplate, Relay, ServerMessage, Token};
 
 /// What is put into a connection's mailbox.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ enum Seat {
 pub(crate) struct Desk {
     /// How this server behaves.
     pub(crate) config: Config,
+    /// What this server relays, if it does.
+    pub(super) relay: Option<Arc<relay::Relay>>,
     state: Mutex<State>,
 }
 
@@ -51,12 +53,24 @@ struct State {
 
 impl Desk {
     /// A desk with nobody at it.
-    pub(crate) fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config, relay: Option<Arc<relay::Relay>>) -> Self {
         let rooms = Rooms::new(config.rooms.clone());
         let reunions = Reunions::new(config.rooms.clone());
         let limits = Limits::new(config.limits.clone());
         let state = State { rooms, reunions, limits, mailboxes: HashMap::new() };
-        Self { config, state: Mutex::new(state) }
+        Self { config, relay, state: Mutex::new(state) }
+    }
+
+    /// STUN and TURN servers for somebody who is alone yet.
+    fn servers(&self) -> Vec<IceServer> {
+        let own = self.relay.as_ref().map(|it| it.servers()).unwrap_or_default();
+        own.into_iter().chain(self.config.ice_servers.iter().cloned()).collect()
+    }
+
+    /// STUN and TURN servers for two who met, with credentials for our own.
+    fn servers_for_two(&self, now: Instant) -> [Vec<IceServer>; 2] {
+        let own = self.relay.as_ref().and_then(|it| it.servers_for_two(now)).unwrap_or_default();
+        own.map(|it| it.into_iter().chain(self.config.ice_servers.iter().cloned()).collect())
     }
 
     /// A mailbox that holds all that a room or a reunion may ever say, so that no burst can overflow it; what a
@@ -98,7 +112,7 @@ impl Desk {
         let answer = ServerMessage::Created {
             nameplate: created.nameplate,
             ttl: whole_seconds(self.config.rooms.waiting),
-            ice: self.config.ice_servers.clone(),
+            ice: self.servers(),
         };
         let seat = Seat::Room(created.seat);
         state.mailboxes.insert(seat, mailbox);
@@ -122,11 +136,13 @@ impl Desk {
             state.limits.miss(now, source);
             Counts::add(&self.config.counts.missed);
         })?;
-        let answer = ServerMessage::Joined { ns: joined.ns, ice: self.config.ice_servers.clone() };
+        let [ice, others_ice] = self.servers_for_two(now);
+        let answer = ServerMessage::Joined { ns: joined.ns, ice };
         let seat = Seat::Room(joined.seat);
         state.mailboxes.insert(seat, mailbox);
         state.deliver(seat, Delivery::Message(answer));
-        state.deliver(Seat::Room(joined.seat.other()), Delivery::Message(ServerMessage::Peer { nr }));
+        let word = Delivery::Message(ServerMessage::Peer { nr, ice: others_ice });
+        state.deliver(Seat::Room(joined.seat.other()), word);
         Counts::add(&self.config.counts.joined);
         Ok(Occupancy { desk: Arc::clone(self), seat })
     }
@@ -158,10 +174,10 @@ impl Desk {
         state.mailboxes.insert(seat, mailbox);
         if let Some(met) = arrival.met {
             Counts::add(&self.config.counts.met);
-            let ice = &self.config.ice_servers;
-            let answer = |nonce| Delivery::Message(ServerMessage::Met { nonce, ice: ice.clone() });
-            state.deliver(seat, answer(met.nonce));
-            state.deliver(Seat::Reunion(met.seat), answer(nonce));
+            let [ice, others_ice] = self.servers_for_two(now);
+            let answer = |nonce, ice| Delivery::Message(ServerMessage::Met { nonce, ice });
+            state.deliver(seat, answer(met.nonce, ice));
+            state.deliver(Seat::Reunion(met.seat), answer(nonce, others_ice));
         }
         Ok(Occupancy { desk: Arc::clone(self), seat })
     }
@@ -176,6 +192,10 @@ impl Desk {
             state.deliver(seat, Delivery::Close(CloseCode::Expired));
         }
         state.limits.sweep(now);
+        drop(state);
+        if let Some(relay) = &self.relay {
+            relay.sweep(now);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -289,7 +309,7 @@ mod tests {
     fn the_desk_forgets_who_left_and_gives_up_who_does_not_read() {
         let mut config = Config::default();
         config.rooms.messages = 4;
-        let desk = Arc::new(Desk::new(config));
+        let desk = Arc::new(Desk::new(config, None));
         let now = Instant::now();
         let ticket = desk.admit(now, IpAddr::from([192, 0, 2, 1])).unwrap();
         let ((sender, mut sender_mail), (receiver, receiver_mail)) = (desk.mailbox(), desk.mailbox());

@@ -1,4 +1,5 @@
-//! One TCP connection up to its one HTTP request: the WebSocket, the health check, or a 404.
+//! One TCP connection up to its one HTTP request: the WebSocket, the health check, or a 404; or to its end, when it is
+//! TURN.
 //!
 //! Invariants: a connection serves one request, within the handshake deadline; a header decides on
 //! whom a connection is counted against only when it comes from a proxy that is trusted.
@@ -21,8 +22,11 @@ use tokio::time;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use crate::server::desk::{Desk, Ticket};
-use crate::server::{socket, stopped};
+use crate::server::{relay, socket, stopped};
 use crate::wire::signaling::SOCKET_PATH;
+
+/// What TURN over TCP begins with: the first byte of a STUN request (RFC 8489 §5). HTTP begins with a letter.
+const FIRST_OF_TURN: std::ops::RangeInclusive<u8> = 0..=1;
 
 /// Bytes of request head that are read at most; hyper wants 8 KiB or more.
 const HEAD_BYTES: usize = 8 * 1024;
@@ -45,6 +49,21 @@ pub(crate) async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    if let (Some(relay), Some(ticket)) = (&desk.relay, &ticket) {
+        let Ok(Some(first)) = time::timeout(desk.config.timing.handshake, first_byte(&stream)).await else {
+            return;
+        };
+        if FIRST_OF_TURN.contains(&first) {
+            let Ok(local) = stream.local_addr() else { return };
+            if ticket.refusal.is_none() {
+                tokio::select! {
+                    () = relay::serve_stream(Arc::clone(relay), stream, peer, local) => {}
+                    () = stopped(&mut stopping) => {}
+                }
+            }
+            return;
+        }
+    }
     let Some(request) = first_request(stream, &desk, &mut stopping).await else {
         return;
     };
@@ -56,6 +75,12 @@ pub(crate) async fn serve(
         return;
     };
     upgrade(request.upgrade, desk, ticket, stopping).await;
+}
+
+/// What a connection begins with, which stays in it; `None` when it ends first.
+async fn first_byte(stream: &TcpStream) -> Option<u8> {
+    let mut first = [0];
+    (stream.peek(&mut first).await.ok()? > 0).then_some(first[0])
 }
 
 async fn upgrade(upgrade: OnUpgrade, desk: Arc<Desk>, ticket: Ticket, stopping: watch::Receiver<bool>) {

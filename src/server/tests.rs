@@ -79,7 +79,7 @@ impl TestServer {
         let mut receiver = self.client().await;
         receiver.send(&join(nameplate)).await;
         assert!(matches!(receiver.recv().await, ServerMessage::Joined { ns: NS, .. }));
-        assert_eq!(sender.recv().await, ServerMessage::Peer { nr: NR });
+        assert_eq!(sender.recv().await, ServerMessage::Peer { nr: NR, ice: Vec::new() });
         (sender, receiver, nameplate)
     }
 }

@@ -55,14 +55,14 @@ async fn a_sender_creates_a_room_and_hears_of_its_peer() {
     let script = async {
         assert_eq!(heard(&mut server).await, ClientMessage::Create { v: 1, ns: Hex([1; 16]) });
         say(&mut server, &ServerMessage::Created { nameplate, ttl: 3600, ice: vec![] }).await;
-        say(&mut server, &ServerMessage::Peer { nr: Hex([2; 16]) }).await;
+        say(&mut server, &ServerMessage::Peer { nr: Hex([2; 16]), ice: Vec::new() }).await;
         say(&mut server, &ServerMessage::Relay(Relay::Confirm { t: Hex([3; 32]) })).await;
         say(&mut server, &ServerMessage::Gone).await;
     };
     let (created, ()) = tokio::join!(client.create([1; 16]), script);
     let created = created.unwrap();
     assert_eq!((created.nameplate, created.ttl), (nameplate, Duration::from_secs(3600)));
-    assert_eq!(client.recv().await.unwrap(), Incoming::Peer { nr: [2; 16] });
+    assert_eq!(client.recv().await.unwrap(), Incoming::Peer { nr: [2; 16], ice: Vec::new() });
     assert_eq!(client.recv().await.unwrap(), Incoming::Relay(Relay::Confirm { t: Hex([3; 32]) }));
     assert_eq!(client.recv().await.unwrap(), Incoming::Gone);
 }
@@ -139,7 +139,7 @@ async fn waiting_for_the_other_outlasts_the_deadline_of_requests() {
 async fn what_is_no_meeting_ends_the_wait() {
     for answer in [
         ServerMessage::Gone,
-        ServerMessage::Peer { nr: Hex([1; 16]) },
+        ServerMessage::Peer { nr: Hex([1; 16]), ice: Vec::new() },
         ServerMessage::Joined { ns: Hex([1; 16]), ice: vec![] },
         ServerMessage::Relay(Relay::Confirm { t: Hex([3; 32]) }),
     ] {

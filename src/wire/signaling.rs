@@ -207,6 +207,10 @@ pub enum ServerMessage {
     Peer {
         /// The receiver's half of the session id.
         nr: Hex<16>,
+        /// STUN and TURN servers, with credentials of this room; in place of those of `created`. An older server
+        /// leaves them out.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ice: Vec<IceServer>,
     },
     /// To both who asked to meet: the other is there too.
     Met {

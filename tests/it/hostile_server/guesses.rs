@@ -100,7 +100,7 @@ async fn a_server_that_guesses_at_the_sender_gets_one_wrong_answer() {
         let greeting = Greeting::default();
         let (mut socket, ns) = seat_sender(&listener, &greeting).await;
         let nr = Hex([9; 16]);
-        tell(&mut socket, &ServerMessage::Peer { nr }).await;
+        tell(&mut socket, &ServerMessage::Peer { nr, ice: Vec::new() }).await;
         let mut guesser = Guesser { role: Receiver, socket };
         let (sharing, share) = guesser.start(GUESS, greeting.nameplate, ns, nr);
         let (_, ta) = guesser.share(sharing, share).await;
@@ -161,7 +161,7 @@ async fn a_pake_with_each_side_needs_the_words() {
         let (mut to_sender, ns) = seat_sender(&listener, &greeting).await;
         let (mut to_receiver, nr) = seat_receiver(&listener).await;
         tell(&mut to_receiver, &ServerMessage::Joined { ns, ice: Vec::new() }).await;
-        tell(&mut to_sender, &ServerMessage::Peer { nr }).await;
+        tell(&mut to_sender, &ServerMessage::Peer { nr, ice: Vec::new() }).await;
         let mut to_sender = Guesser { role: Receiver, socket: to_sender };
         let mut to_receiver = Guesser { role: Sender, socket: to_receiver };
         let (sharing, share) = to_receiver.start(GUESS, greeting.nameplate, ns, nr);
@@ -211,7 +211,7 @@ async fn an_earlier_session_cannot_be_replayed() {
     let server = async {
         let (mut socket, ns) = seat_sender(&listener, &Greeting::default()).await;
         assert_ne!(ns, met.ns, "the sender's half of the session is new");
-        tell(&mut socket, &ServerMessage::Peer { nr: met.nr }).await;
+        tell(&mut socket, &ServerMessage::Peer { nr: met.nr, ice: Vec::new() }).await;
         let mut replay = Guesser { role: Receiver, socket };
         for relay in by_receiver {
             replay.say(relay).await;

@@ -138,7 +138,9 @@ async fn a_server_that_hangs_up_midway_ends_the_attempt() {
 async fn gone_and_peer_at_the_wrong_time_end_the_attempt() {
     for to in [Sender, Receiver] {
         for number in [0, 1, 2] {
-            let peer = before(to, number, move |out| out.say(to, &ServerMessage::Peer { nr: Hex([1; 16]) }));
+            let peer = before(to, number, move |out| {
+                out.say(to, &ServerMessage::Peer { nr: Hex([1; 16]), ice: Vec::new() })
+            });
             check_unbound(&format!("a second peer for {to:?} at {number}"), peer).await;
         }
         for number in [0, 1] {
@@ -162,8 +164,8 @@ async fn what_a_waiting_sender_hears_of_nobody_changes_nothing() {
         for _ in 0..2 {
             tell(&mut socket, &ServerMessage::Gone).await;
         }
-        tell(&mut socket, &ServerMessage::Peer { nr: Hex([1; 16]) }).await;
-        tell(&mut socket, &ServerMessage::Peer { nr: Hex([2; 16]) }).await;
+        tell(&mut socket, &ServerMessage::Peer { nr: Hex([1; 16]), ice: Vec::new() }).await;
+        tell(&mut socket, &ServerMessage::Peer { nr: Hex([2; 16]), ice: Vec::new() }).await;
         while hear(&mut socket).await.is_some() {}
     };
     let sender = send_alone(address);

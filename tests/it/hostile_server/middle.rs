@@ -252,7 +252,7 @@ async fn serve(listener: TcpListener, greeting: Greeting, attack: Attack, log: A
     log.lock().expect("nobody panicked with it").nonces = Some((ns, nr));
     let (ns, nr) = (greeting.nonces)(ns, nr);
     tell(&mut receiver, &ServerMessage::Joined { ns, ice: greeting.ice }).await;
-    tell(&mut sender, &ServerMessage::Peer { nr }).await;
+    tell(&mut sender, &ServerMessage::Peer { nr, ice: Vec::new() }).await;
     let mut seats = Seats { sender: Some(sender), receiver: Some(receiver) };
     let mut out = Out::default();
     (greeting.then)(&mut out);

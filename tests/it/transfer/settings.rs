@@ -41,7 +41,7 @@ fn a_sender_of_another_version_is_told_apart_from_a_wrong_code() {
         let room = signaling.create([1; 16]).await.unwrap();
         let typed = format!("{}-aloe-tuba", room.nameplate);
         let receiver = work.p2pcp(&["recv", "--yes", "--server", &address, "--stun", "none", &typed]).spawn();
-        let Ok(Incoming::Peer { nr }) = signaling.recv().await else { panic!("nobody joined") };
+        let Ok(Incoming::Peer { nr, .. }) = signaling.recv().await else { panic!("nobody joined") };
         let code = Code::parse(&typed).unwrap().code;
         signaling.send(share_of_the_future(Role::Sender, &code, [1; 16], nr)).await.unwrap();
         // The server takes a room away with its seats: this one is kept until the receiver is done.

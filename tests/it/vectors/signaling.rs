@@ -60,7 +60,8 @@ fn what_the_server_says_reads_as_golden() {
     let messages = [
         ServerMessage::Created { nameplate: nameplate(), ttl: 3600, ice: vec![] },
         ServerMessage::Joined { ns: Hex([0xab; 16]), ice: vec![stun.clone(), turn] },
-        ServerMessage::Peer { nr: Hex([0xcd; 16]) },
+        ServerMessage::Peer { nr: Hex([0xcd; 16]), ice: Vec::new() },
+        ServerMessage::Peer { nr: Hex([0xcd; 16]), ice: vec![stun.clone()] },
         ServerMessage::Met { nonce: Hex([0x52; 16]), ice: vec![] },
         ServerMessage::Met { nonce: Hex([0x51; 16]), ice: vec![stun] },
         ServerMessage::Gone,
