@@ -31,6 +31,7 @@ pub mod cli;
 pub mod code;
 pub mod connect;
 pub mod crypto;
+pub mod dial;
 pub mod drive;
 pub mod error;
 pub mod fs;

@@ -16,12 +16,12 @@ mod url;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::time::{self, Instant, Interval, MissedTickBehavior};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
+use crate::dial::{BoxStream, Dialer};
 pub use crate::signaling::error::SignalingClientError;
 pub use crate::signaling::url::{ServerUrl, ServerUrlError};
 use crate::wire::signaling::{
@@ -46,7 +46,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// It sits still unless one of its methods is awaited, so whoever waits for anything else should
 /// have [`recv`](Self::recv) in the same `select!`: that is what keeps the connection alive.
 pub struct Signaling {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<BoxStream>,
     timeout: Duration,
     ping: Interval,
     heard: Instant,
@@ -101,14 +101,26 @@ pub enum Incoming {
 }
 
 impl Signaling {
-    /// Connects; `timeout` bounds this and every later request.
+    /// Connects without any proxy; `timeout` bounds this and every later request.
     ///
     /// Cancel safe: nothing is left behind.
     ///
     /// # Errors
     /// All but `Closed` and `TooLong`.
     pub async fn connect(url: &ServerUrl, timeout: Duration) -> Result<Self, SignalingClientError> {
-        let opened = time::timeout(timeout, dial::open(url, socket_config())).await;
+        Self::connect_by(&Dialer::default(), url, timeout).await
+    }
+
+    /// The same, on the way that `dialer` knows.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_by(
+        dialer: &Dialer,
+        url: &ServerUrl,
+        timeout: Duration,
+    ) -> Result<Self, SignalingClientError> {
+        let opened = time::timeout(timeout, dial::open(dialer, url, socket_config())).await;
         let socket = opened.map_err(|_| SignalingClientError::TimedOut(timeout))??;
         let mut ping = time::interval(PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use crate::dial::ProxyFault;
 use crate::wire::signaling::CloseCode;
 
 /// Why there is no signaling, or none any more.
@@ -21,6 +22,9 @@ pub enum SignalingClientError {
     /// Its TLS certificate is not valid for it.
     #[error("the server's certificate is not trusted")]
     Untrusted(#[source] io::Error),
+    /// The proxy `.0` on the way there is in the way.
+    #[error("the proxy `{0}` did not connect us")]
+    Proxy(String, #[source] ProxyFault),
     /// Somebody answers there, but not a p2pcp server.
     #[error("what answers there is not a p2pcp server{}", status_suffix(*.status))]
     NotP2pcp {

@@ -1,9 +1,10 @@
 //! Where a signaling server is, as people write it.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use crate::dial::Host;
 use crate::wire::signaling::{DEFAULT_PORT, SOCKET_PATH};
 
 /// The address of a signaling server: a host, a port, and whether TLS protects the way there.
@@ -16,15 +17,6 @@ pub struct ServerUrl {
     tls: bool,
     host: Host,
     port: u16,
-}
-
-/// A name or an address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Host {
-    /// To be resolved.
-    Name(String),
-    /// An address, and the interface that a link-local IPv6 address belongs to (or 0).
-    Address(IpAddr, u32),
 }
 
 /// Why a text names no server.
@@ -59,7 +51,7 @@ impl ServerUrl {
     }
 
     /// The host.
-    pub(crate) fn host(&self) -> &Host {
+    pub fn host(&self) -> &Host {
         &self.host
     }
 
@@ -68,12 +60,7 @@ impl ServerUrl {
     pub(crate) fn socket_url(&self) -> String {
         let scheme = if self.tls { "wss" } else { "ws" };
         let port = self.port;
-        match &self.host {
-            Host::Name(name) => format!("{scheme}://{name}:{port}{SOCKET_PATH}"),
-            Host::Address(address, _) => {
-                format!("{scheme}://{}{SOCKET_PATH}", SocketAddr::new(*address, port))
-            }
-        }
+        format!("{scheme}://{}:{port}{SOCKET_PATH}", self.host)
     }
 }
 
@@ -125,7 +112,10 @@ impl FromStr for ServerUrl {
             None if port.is_empty() => scheme_port,
             None => return Err(ServerUrlError::BadHost),
         };
-        let host = if authority.starts_with('[') { parse_ipv6(host)? } else { parse_name(host)? };
+        let host = match authority.starts_with('[') {
+            true => Host::parse(&format!("[{host}]")).ok_or(ServerUrlError::BadHost)?,
+            false => parse_name(host)?,
+        };
         Ok(Self { tls, host, port })
     }
 }
@@ -135,25 +125,11 @@ fn parse_port(digits: &str) -> Result<u16, ServerUrlError> {
     port.filter(|port| *port != 0).ok_or(ServerUrlError::BadPort)
 }
 
-/// An IPv6 address, with the number of its interface after a `%` where it is link-local.
-fn parse_ipv6(text: &str) -> Result<Host, ServerUrlError> {
-    let address: SocketAddrV6 = format!("[{text}]:0").parse().map_err(|_| ServerUrlError::BadHost)?;
-    Ok(Host::Address((*address.ip()).into(), address.scope_id()))
-}
-
-/// RFC 1123 §2.1, with the underscores that people use at home.
 fn parse_name(name: &str) -> Result<Host, ServerUrlError> {
-    if name.is_empty() {
-        return Err(ServerUrlError::NoHost);
+    match name.is_empty() {
+        true => Err(ServerUrlError::NoHost),
+        false => Host::parse(name).ok_or(ServerUrlError::BadHost),
     }
-    if let Ok(address) = name.parse::<IpAddr>() {
-        return Ok(Host::Address(address, 0));
-    }
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    if name.len() > 253 || !name.bytes().all(good) {
-        return Err(ServerUrlError::BadHost);
-    }
-    Ok(Host::Name(name.to_ascii_lowercase()))
 }
 
 impl fmt::Display for ServerUrl {
