@@ -5,6 +5,7 @@
 mod again;
 mod arguments;
 mod environment;
+mod way;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -96,10 +97,13 @@ async fn run_send(
     environment: &Environment,
     reporter: &Reporter,
 ) -> Result<Finish, Error> {
+    let meeting = meeting(&args.meeting, None, environment, reporter)?;
+    let dialer = way::dialer(&args.meeting, &meeting, environment)?;
     let options = send::Options {
         paths: args.paths,
-        meeting: meeting(&args.meeting, None, environment, reporter)?,
+        meeting,
         stun: stun(&args.meeting, environment),
+        dialer,
         words: args.words,
         lanes: args.meeting.lanes,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
@@ -133,10 +137,13 @@ async fn run_recv(
         (Some(server), None) => vec!["--server", server, "CODE"],
         _ => vec!["CODE"],
     };
+    let meeting = meeting(&args.meeting, parsed.server.as_deref(), environment, reporter)?;
+    let dialer = way::dialer(&args.meeting, &meeting, environment)?;
     let options = recv::Options {
         code: parsed.code,
-        meeting: meeting(&args.meeting, parsed.server.as_deref(), environment, reporter)?,
+        meeting,
         stun: stun(&args.meeting, environment),
+        dialer,
         folder: args.output,
         sink: SinkOptions {
             on_conflict: match args.conflict {

@@ -18,6 +18,7 @@ use crate::connect::reunion::Reunion;
 use crate::connect::stun::StunServers;
 use crate::crypto::keys::Complete;
 use crate::crypto::{Key, Role};
+use crate::dial::Dialer;
 use crate::session::handshake::{Context, HandshakeError};
 use crate::signaling::{Incoming, Signaling, SignalingClientError};
 use crate::transport::peer::{LaneError, WebRtcLink};
@@ -68,6 +69,8 @@ pub struct Surroundings {
     pub stun: StunServers,
     /// Most lanes of the link; as many as help when not said.
     pub lanes: Option<u8>,
+    /// How servers over TCP are reached.
+    pub dialer: Dialer,
 }
 
 impl Surroundings {

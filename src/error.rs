@@ -9,6 +9,7 @@ use std::io;
 
 use crate::code::CodeError;
 use crate::connect::ConnectError;
+use crate::dial::ProxyUrlError;
 pub use crate::error::exit::{ExitCode, Finish};
 use crate::fs::{DiskFault, SourceError};
 use crate::interrupt::Interrupt;
@@ -106,6 +107,21 @@ pub enum Error {
         #[source]
         error: io::Error,
     },
+    /// What was given is no proxy.
+    #[error("that is not a proxy")]
+    ProxyAddress(#[from] ProxyUrlError),
+    /// A file with a certificate or a key cannot be used.
+    #[error("`{path}` cannot be used for TLS")]
+    TlsFile {
+        /// Which, as given.
+        path: String,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// One of a certificate and its key is not there.
+    #[error("TLS needs a certificate and its key")]
+    HalfTls,
     /// What interrupted transfers left could not be listed or removed.
     #[error("{0}")]
     Clean(DiskFault),
@@ -180,6 +196,11 @@ impl Error {
         Self::Listen { host: options.host.clone(), port: options.port, error }
     }
 
+    /// A file with a certificate or a key cannot be used.
+    pub fn tls_file(path: &std::path::Path, error: io::Error) -> Self {
+        Self::TlsFile { path: path.display().to_string(), error }
+    }
+
     /// What lies behind it, where the sentence does not say it already.
     pub fn cause(&self) -> Option<String> {
         match self {
@@ -188,9 +209,11 @@ impl Error {
             Self::Lan(error) => Some(error.to_string()),
             Self::Server { error, .. } => Some(chain(error)),
             Self::Join(error) | Self::Meeting(error) | Self::CodesBurnt(error) => Some(chain(error)),
-            Self::Listen { error, .. } => Some(error.to_string()),
+            Self::Listen { error, .. } | Self::TlsFile { error, .. } => Some(error.to_string()),
+            Self::ProxyAddress(error) => Some(error.to_string()),
             Self::Serve(error) => Some(chain(error)),
             Self::NoCode
+            | Self::HalfTls
             | Self::Source(_)
             | Self::Clean(_)
             | Self::NoRendezvous

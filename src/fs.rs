@@ -44,6 +44,7 @@ mod os;
 mod plan;
 #[cfg(test)]
 mod resume_tests;
+mod settings;
 mod sink;
 #[cfg(test)]
 mod sink_tests;
@@ -63,6 +64,7 @@ pub use crate::fs::commit::{Commit, Committed};
 pub use crate::fs::conflict::OnConflict;
 pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};
 pub use crate::fs::plan::{Otherwise, Plan};
+pub use crate::fs::settings::read_settings;
 pub use crate::fs::sink::{Sink, SinkOptions, Stages, WrittenChunk};
 pub use crate::fs::source::{Batch, ChunkRead, Source, Survey};
 pub use crate::fs::space::{bytes_here, free_bytes};

@@ -12,6 +12,7 @@ use crate::clean;
 use crate::code::Code;
 use crate::connect::reunion::{self, Reunion};
 use crate::connect::{ConnectError, Joined};
+use crate::dial::Dialer;
 use crate::drive::receiving::{LazySink, ReceivingHands};
 use crate::drive::{self, Person};
 use crate::error::{Error, Finish, Side};
@@ -48,6 +49,8 @@ pub struct Options {
     pub meeting: Meeting,
     /// STUN servers, `host:port` each.
     pub stun: Vec<String>,
+    /// How servers over TCP are reached.
+    pub dialer: Dialer,
     /// The receive folder.
     pub folder: PathBuf,
     /// What to do about names that are taken, and about what earlier runs left unfinished.
@@ -70,14 +73,14 @@ pub struct Options {
 /// [`Error`].
 pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error> {
     let mut interrupts = Interrupts::listen();
-    let surroundings = surroundings(&options.meeting, &options.stun, options.lanes);
+    let surroundings = surroundings(&options.meeting, &options.stun, options.lanes, &options.dialer);
     let meet = async {
         let joined = match &options.meeting {
             Meeting::Here(scope) => {
                 reporter.note("looking for the sender…");
                 find(&options.code, *scope).await?
             }
-            Meeting::Server(url) => (url.clone(), join(url, &options.code).await?),
+            Meeting::Server(url) => (url.clone(), join(&options.dialer, url, &options.code).await?),
         };
         let (url, joined) = joined;
         Ok::<_, Error>((url, joined.bind(surroundings).await.map_err(Error::Join)?))
@@ -128,8 +131,8 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
     Ok(Finish::of(&summary))
 }
 
-async fn join(url: &ServerUrl, code: &Code) -> Result<Joined, Error> {
-    let signaling = Signaling::connect(url, SERVER_WITHIN).await;
+async fn join(dialer: &Dialer, url: &ServerUrl, code: &Code) -> Result<Joined, Error> {
+    let signaling = Signaling::connect_by(dialer, url, SERVER_WITHIN).await;
     let signaling = signaling.map_err(|error| Error::server(url, error))?;
     Joined::join(signaling, code.clone()).await.map_err(Error::Join)
 }
@@ -183,8 +186,9 @@ async fn meet_again(
     reunion: &Reunion,
 ) -> Result<(WebRtcLink, Path), Error> {
     let meet = async |url: &ServerUrl, within: Duration| {
-        let surroundings = surroundings(&options.meeting, &options.stun, options.lanes);
-        reunion.meet(Signaling::connect(url, within).await?, surroundings).await
+        let surroundings = surroundings(&options.meeting, &options.stun, options.lanes, &options.dialer);
+        let signaling = Signaling::connect_by(&options.dialer, url, within).await?;
+        reunion.meet(signaling, surroundings).await
     };
     let scope = match options.meeting {
         Meeting::Here(scope) => scope,

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::code::{Code, WordCount};
 use crate::connect::stun::StunServers;
 use crate::connect::{Bound, Limit, Surroundings, Waiting, reunion};
+use crate::dial::Dialer;
 use crate::drive::sending::SendingHands;
 use crate::drive::{self, Person};
 use crate::error::{Error, Finish, Side};
@@ -58,6 +59,8 @@ pub struct Options {
     pub meeting: Meeting,
     /// STUN servers, `host:port` each.
     pub stun: Vec<String>,
+    /// How servers over TCP are reached.
+    pub dialer: Dialer,
     /// Words of the code.
     pub words: WordCount,
     /// How long to look for the other side when the connection is lost.
@@ -104,9 +107,9 @@ pub async fn run(
         place.announce();
         let url = &place.url;
         let link = reconnect(reporter, || async {
-            let signaling = Signaling::connect(url, reunion::SERVER_WITHIN).await;
+            let signaling = Signaling::connect_by(&options.dialer, url, reunion::SERVER_WITHIN).await;
             let signaling = signaling.map_err(|error| Error::server(url, error))?;
-            let surroundings = surroundings(&options.meeting, &options.stun, options.lanes);
+            let surroundings = surroundings(&options.meeting, &options.stun, options.lanes, &options.dialer);
             reunion.meet(signaling, surroundings).await.map_err(Error::Join)
         });
         let link = link.await;
@@ -136,13 +139,13 @@ async fn meet(
 ) -> Result<(Bound, Place), Error> {
     let mut burnt = 0;
     loop {
-        let (mut place, signaling) = Place::open(&options.meeting).await?;
+        let (mut place, signaling) = Place::open(&options.meeting, &options.dialer).await?;
         reporter.detail(&format!("the rendezvous is {}", place.url));
         let waiting = Waiting::create(signaling, options.words).await.map_err(Error::Meeting)?;
         reporter.code(waiting.code(), &receive_line(&options.meeting, waiting.code()));
         told(waiting.code());
         reporter.waiting();
-        let surroundings = surroundings(&options.meeting, &options.stun, options.lanes);
+        let surroundings = surroundings(&options.meeting, &options.stun, options.lanes, &options.dialer);
         let joined = waiting.joined().await.map_err(Error::Meeting)?;
         let bound = joined.bind(surroundings).await;
         place.be_silent().await;
@@ -162,13 +165,24 @@ async fn meet(
 }
 
 /// What this machine brings to a meeting; STUN servers are looked up from now on, where they are needed.
-pub(crate) fn surroundings(meeting: &Meeting, stun: &[String], lanes: Option<u8>) -> Surroundings {
+pub(crate) fn surroundings(
+    meeting: &Meeting,
+    stun: &[String],
+    lanes: Option<u8>,
+    dialer: &Dialer,
+) -> Surroundings {
     let (limit, stun) = match meeting {
         Meeting::Here(Scope::Loopback) => (Limit::ThisHost, &[][..]),
         Meeting::Here(Scope::Lan) => (Limit::Network, &[][..]),
         Meeting::Server(_) => (Limit::Internet, stun),
     };
-    Surroundings { limit, host: host::identity(), stun: StunServers::look_up(stun), lanes }
+    Surroundings {
+        limit,
+        host: host::identity(),
+        stun: StunServers::look_up(stun),
+        lanes,
+        dialer: dialer.clone(),
+    }
 }
 
 /// What to type on the other side.
@@ -195,11 +209,11 @@ struct Own {
 }
 
 impl Place {
-    async fn open(meeting: &Meeting) -> Result<(Self, Signaling), Error> {
+    async fn open(meeting: &Meeting, dialer: &Dialer) -> Result<(Self, Signaling), Error> {
         let scope = match meeting {
             Meeting::Here(scope) => *scope,
             Meeting::Server(url) => {
-                let signaling = Signaling::connect(url, SERVER_WITHIN).await;
+                let signaling = Signaling::connect_by(dialer, url, SERVER_WITHIN).await;
                 let signaling = signaling.map_err(|error| Error::server(url, error))?;
                 return Ok((Self { url: url.clone(), own: None }, signaling));
             }

@@ -3,7 +3,7 @@
 //! [`Link`] is the waist between the session and the network; it has no WebRTC words. Behind it a link
 //! begins with one lane (`peer`, `lane`, `settings`, `socket`, `handshake`), and where more help (`engine`) it opens
 //! them while it is used (`growing`), spreads bulk frames over them (`pump`, `spread`), and puts them in
-//! order again (`reorder`). Only these files say `webrtc::`; `memory` carries the tests.
+//! order again (`reorder`). Only these files say `webrtc::`; `memory` carries the tests. `tunnel` leads to TURN servers over TCP.
 
 mod best;
 mod description;
@@ -23,6 +23,7 @@ mod socket;
 mod spread;
 #[cfg(test)]
 mod spread_tests;
+mod tunnel;
 
 use std::future::Future;
 use std::net::IpAddr;

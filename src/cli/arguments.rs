@@ -110,6 +110,13 @@ pub(super) struct MeetingArgs {
     /// STUN servers, separated by commas; `none` for none [env: STUN_SERVERS]
     #[arg(long, value_name = "LIST")]
     pub(super) stun: Option<String>,
+    /// Reach the server through this HTTP or SOCKS proxy; `none` for none [default: that of HTTPS_PROXY or ALL_PROXY,
+    /// for servers on the internet that NO_PROXY does not list]
+    #[arg(long, value_name = "URL")]
+    pub(super) proxy: Option<String>,
+    /// Believe the certificates in this PEM file too: an authority's, or the server's own [env: SIGNALING_TLS_CA]
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_ca: Option<PathBuf>,
     /// How long to look for the other side when the connection is lost
     #[arg(long, value_name = "SECONDS", default_value_t = RECONNECT_FOR.as_secs(), value_parser = clap::value_parser!(u64).range(..=MOST_RECONNECT_SECONDS))]
     pub(super) reconnect: u64,
@@ -136,6 +143,12 @@ pub(super) struct SignalArgs {
     /// Port to listen on; 0 for any [env: SIGNALING_SERVER_PORT] [default: 8091]
     #[arg(long, value_name = "PORT")]
     pub(super) port: Option<u16>,
+    /// Speak TLS too, on the same port, with the certificate chain in this PEM file [env: SIGNALING_TLS_CERT]
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM [env: SIGNALING_TLS_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
     #[command(flatten)]
     pub(super) relay: RelayArgs,
     #[command(flatten)]

@@ -2,8 +2,17 @@
 
 use std::collections::HashMap;
 
+use crate::dial::Proxies;
+
 /// The names that are taken from the environment, and from a `.env` in the working directory.
-pub const NAMES: &[&str] = &["SIGNALING_SERVER_ADDR", "SIGNALING_SERVER_PORT", "STUN_SERVERS"];
+pub const NAMES: &[&str] = &[
+    "SIGNALING_SERVER_ADDR",
+    "SIGNALING_SERVER_PORT",
+    "STUN_SERVERS",
+    "SIGNALING_TLS_CERT",
+    "SIGNALING_TLS_KEY",
+    "SIGNALING_TLS_CA",
+];
 
 /// Where a value was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +30,8 @@ pub struct Environment {
     warnings: Vec<String>,
     no_color: bool,
     dumb: bool,
+    proxy: Option<String>,
+    no_proxy: String,
 }
 
 impl Environment {
@@ -29,6 +40,7 @@ impl Environment {
         let mut read = Self {
             no_color: variable("NO_COLOR").is_some_and(|it| !it.is_empty()),
             dumb: variable("TERM").as_deref() == Some("dumb"),
+            no_proxy: either_case("NO_PROXY").unwrap_or_default(),
             ..Self::default()
         };
         // Looked at before it is opened: opening a pipe would wait for its other end.
@@ -51,6 +63,14 @@ impl Environment {
                 read.take(name, value, Origin::Variable);
             }
         }
+        read.proxy = ["HTTPS_PROXY", "ALL_PROXY"].iter().find_map(|name| {
+            let url = either_case(name)?;
+            let good = Proxies::always(&url).is_ok();
+            if !good {
+                read.warn(&format!("{name} is not the address of a proxy and was passed over"));
+            }
+            good.then_some(url)
+        });
         if let Some(port) = read.value("SIGNALING_SERVER_PORT")
             && port.parse::<u16>().is_err()
         {
@@ -100,6 +120,27 @@ impl Environment {
         self.value("SIGNALING_SERVER_PORT")?.parse().ok()
     }
 
+    /// The proxy of `HTTPS_PROXY`, else of `ALL_PROXY`, in capitals or small letters. They come from the process's
+    /// environment alone: whoever can write a `.env` must not lead our connections elsewhere.
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
+    }
+
+    /// `NO_PROXY`.
+    pub fn no_proxy(&self) -> &str {
+        &self.no_proxy
+    }
+
+    /// `SIGNALING_TLS_CA`.
+    pub fn tls_ca(&self) -> Option<&str> {
+        self.value("SIGNALING_TLS_CA")
+    }
+
+    /// `SIGNALING_TLS_CERT` and `SIGNALING_TLS_KEY`.
+    pub fn tls_files(&self) -> [Option<&str>; 2] {
+        ["SIGNALING_TLS_CERT", "SIGNALING_TLS_KEY"].map(|name| self.value(name).filter(|it| !it.is_empty()))
+    }
+
     /// `STUN_SERVERS`; empty means none.
     pub fn stun_servers(&self) -> Option<String> {
         self.value("STUN_SERVERS").map(str::to_owned)
@@ -118,6 +159,13 @@ fn is_ours(path: &str) -> bool {
 #[cfg(not(unix))]
 fn is_ours(_: &str) -> bool {
     true
+}
+
+/// A variable that some write in small letters; an empty one is none.
+fn either_case(name: &str) -> Option<String> {
+    [name.to_ascii_lowercase(), name.to_owned()]
+        .iter()
+        .find_map(|it| variable(it).filter(|it| !it.is_empty()))
 }
 
 fn variable(name: &str) -> Option<String> {

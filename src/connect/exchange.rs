@@ -125,13 +125,13 @@ impl Exchange {
     ) -> Result<(WebRtcLink, Path), ConnectError> {
         let (sealer, opener) = schedule.seals(self.role);
         let mut sealed = Sealed { role: self.role, sealer, opener };
-        let Surroundings { limit, host, stun, lanes } = surroundings;
+        let Surroundings { limit, host, stun, lanes, dialer } = surroundings;
         let host = host.map(|host| Hex(schedule.key::<Host>().mac(&host)));
         let new_lane = async |theirs: Option<Hex<32>>| match limit == Limit::ThisHost
             || (host.is_some() && host == theirs)
         {
-            true => Lane::new(Reach::SameHost, &[]).await,
-            false => Lane::new(Reach::Everywhere, &stun.found().await).await,
+            true => Lane::new(Reach::SameHost, &[], &dialer).await,
+            false => Lane::new(Reach::Everywhere, &stun.found().await, &dialer).await,
         };
         let mut attempt = match self.role {
             Role::Sender => {

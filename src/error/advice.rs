@@ -4,6 +4,7 @@ use std::io;
 
 use crate::code::CodeError;
 use crate::connect::ConnectError;
+use crate::dial::ProxyFault;
 use crate::error::{Error, Side};
 use crate::fs::{DiskFault, SourceError};
 use crate::session::Failure;
@@ -54,6 +55,9 @@ impl Error {
                 }
                 _ => "use `--listen 0.0.0.0` to listen on all addresses of this machine",
             },
+            Self::ProxyAddress(_) => "`--proxy none` does without one",
+            Self::TlsFile { .. } => "name a PEM file: `-----BEGIN CERTIFICATE-----`, or `PRIVATE KEY`",
+            Self::HalfTls => "give both `--tls-cert FILE` and `--tls-key FILE`",
             Self::Clean(DiskFault::NotAFolder { .. }) => "name the folder that was received into",
             Self::Clean(_) => "look at its permissions, and at what is in it",
             Self::Serve(_) => return None,
@@ -81,7 +85,15 @@ fn server_hint(error: &SignalingClientError) -> &'static str {
         SignalingClientError::NotP2pcp { .. } => {
             "is this the address of a `p2pcp signal`? check host and port"
         }
-        SignalingClientError::Untrusted(_) => "check the server's name, or ask whoever runs it",
+        SignalingClientError::Untrusted(_) => {
+            "check the server's name, or name its certificate with `--tls-ca` if it is your own"
+        }
+        SignalingClientError::Proxy(_, ProxyFault::Credentials) => {
+            "write them into the proxy's address: `http://user:password@host:port`"
+        }
+        SignalingClientError::Proxy(..) => {
+            "is HTTPS_PROXY or ALL_PROXY right? NO_PROXY lists servers that need none, and `--proxy none` does without"
+        }
         _ => {
             "is `p2pcp signal` running there, and is its port reachable? `--local` meets on the local network without it"
         }

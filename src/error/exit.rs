@@ -106,11 +106,14 @@ impl Error {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoCode | Self::ServerAddress(_) => ExitCode::Usage,
+            Self::NoCode | Self::ServerAddress(_) | Self::ProxyAddress(_) | Self::HalfTls => ExitCode::Usage,
             Self::Typed(_) | Self::NoSender { .. } => ExitCode::Code,
-            Self::Source(_) | Self::Lan(_) | Self::NoRendezvous | Self::Listen { .. } | Self::Serve(_) => {
-                ExitCode::Failed
-            }
+            Self::Source(_)
+            | Self::Lan(_)
+            | Self::NoRendezvous
+            | Self::Listen { .. }
+            | Self::TlsFile { .. }
+            | Self::Serve(_) => ExitCode::Failed,
             Self::Server { .. } => ExitCode::Lost,
             Self::Clean(_) => ExitCode::Disk,
             Self::Join(error) | Self::Meeting(error) | Self::CodesBurnt(error) => connect_exit_code(error),

@@ -18,6 +18,7 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState, RTCSessionDescription,
 };
 
+use crate::dial::Dialer;
 use crate::transport::Path;
 use crate::transport::description::{check_description, fingerprint_of};
 use crate::transport::engine::Engine;
@@ -25,6 +26,7 @@ use crate::transport::lane::OpenLane;
 pub use crate::transport::link::WebRtcLink;
 use crate::transport::settings::settings;
 use crate::transport::socket::{LaneRuntime, window_bytes};
+use crate::transport::tunnel::Tunnels;
 use crate::wire::PathKind;
 use crate::wire::peer::Hash;
 use crate::wire::signaling::IceServer;
@@ -60,6 +62,7 @@ pub enum Reach {
 pub(super) struct Grounds {
     pub(super) reach: Reach,
     pub(super) ice_servers: Vec<IceServer>,
+    pub(super) dialer: Dialer,
 }
 
 /// Why a lane could not be made.
@@ -145,12 +148,12 @@ impl PeerConnectionEventHandler for Handler {
 }
 
 impl Lane {
-    /// Opens the sockets of a link's first lane; nothing is sent yet.
+    /// Opens the sockets of a link's first lane; TURN servers over TCP are reached as `dialer` knows.
     ///
     /// # Errors
     /// [`LaneError::Local`].
-    pub async fn new(reach: Reach, ice_servers: &[IceServer]) -> Result<Self, LaneError> {
-        let grounds = Grounds { reach, ice_servers: ice_servers.to_vec() };
+    pub async fn new(reach: Reach, ice_servers: &[IceServer], dialer: &Dialer) -> Result<Self, LaneError> {
+        let grounds = Grounds { reach, ice_servers: ice_servers.to_vec(), dialer: dialer.clone() };
         Self::build(grounds, FIRST, window_bytes(), 0).await
     }
 
@@ -170,16 +173,17 @@ impl Lane {
     ) -> Result<Self, LaneError> {
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let reach = grounds.reach;
-        let servers = grounds.ice_servers.iter().map(|server| RTCIceServer {
-            urls: server.urls.clone(),
-            username: server.username.clone().unwrap_or_default(),
-            credential: server.credential.clone().unwrap_or_default(),
-        });
-        let servers = match reach {
-            Reach::SameHost => Vec::new(),
-            Reach::Everywhere => servers.collect(),
+        let (tunnels, servers) = match reach {
+            Reach::SameHost => Default::default(),
+            Reach::Everywhere => Tunnels::dig(&grounds.ice_servers, &grounds.dialer),
         };
-        let runtime = LaneRuntime::default();
+        let servers = servers.into_iter().map(|server| RTCIceServer {
+            urls: server.urls,
+            username: server.username.unwrap_or_default(),
+            credential: server.credential.unwrap_or_default(),
+        });
+        let servers = servers.collect();
+        let runtime = LaneRuntime::with_tunnels(tunnels);
         let connection = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::default().with_ice_servers(servers).build())
             .with_setting_engine(settings(reach, window))

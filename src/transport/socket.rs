@@ -17,6 +17,7 @@ use webrtc::runtime::{
 
 use crate::transport::engine::Engine;
 use crate::transport::handshake::{HandshakeSocket, Heard};
+use crate::transport::tunnel::{TunnelSocket, Tunnels, both_addresses};
 
 /// What each socket asks for, in bytes, each way. The kernel may grant less.
 const BUFFER_BYTES: usize = 8 << 20;
@@ -41,9 +42,15 @@ const HURRIED_SLEEP: Duration = Duration::from_millis(2);
 pub(super) struct LaneRuntime {
     calm: Arc<AtomicBool>,
     heard: Heard,
+    tunnels: Arc<Tunnels>,
 }
 
 impl LaneRuntime {
+    /// The same with `tunnels` beside its sockets.
+    pub(super) fn with_tunnels(tunnels: Tunnels) -> Self {
+        Self { tunnels: Arc::new(tunnels), ..Self::default() }
+    }
+
     /// The lane is open, or given up: its driver may sleep as long as it likes.
     pub(super) fn calm(&self) {
         self.calm.store(true, Ordering::Relaxed);
@@ -108,7 +115,10 @@ impl Runtime for LaneRuntime {
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         enlarge(&socket);
-        let socket = TokioRuntime.wrap_udp_socket(socket)?;
+        let mut socket = TokioRuntime.wrap_udp_socket(socket)?;
+        if !self.tunnels.is_empty() {
+            socket = Arc::new(TunnelSocket::new(socket, Arc::clone(&self.tunnels))?);
+        }
         Ok(Arc::new(HandshakeSocket { socket, heard: self.heard.clone() }))
     }
 
@@ -124,7 +134,7 @@ impl Runtime for LaneRuntime {
     /// hold up all candidates. Names are resolved before a lane is built.
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
         let parsed = host.parse::<SocketAddr>();
-        Box::pin(async { parsed.map(|address| vec![address]).map_err(io::Error::other) })
+        Box::pin(async { parsed.map(both_addresses).map_err(io::Error::other) })
     }
 
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {

@@ -10,6 +10,7 @@ use p2pcp::code::{Code, WordCount};
 use p2pcp::connect::stun::StunServers;
 use p2pcp::connect::{Bound, ConnectError, Joined, Limit, Surroundings, Waiting};
 use p2pcp::crypto::Role;
+use p2pcp::dial::Dialer;
 use p2pcp::signaling::{ServerUrl, Signaling};
 use p2pcp::transport::Link;
 use p2pcp::wire::signaling::{ClientMessage, Hex, IceServer, Nameplate, Relay, ServerMessage, parse, render};
@@ -180,7 +181,13 @@ pub async fn listen() -> (TcpListener, SocketAddr) {
 
 pub fn surroundings() -> Surroundings {
     let host = Some(b"one host for both".to_vec());
-    Surroundings { limit: Limit::ThisHost, host, stun: StunServers::look_up(&[]), lanes: None }
+    Surroundings {
+        limit: Limit::ThisHost,
+        host,
+        stun: StunServers::look_up(&[]),
+        lanes: None,
+        dialer: Dialer::default(),
+    }
 }
 
 pub async fn dial(address: SocketAddr) -> Signaling {

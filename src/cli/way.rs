@@ -1,0 +1,38 @@
+//! How servers are reached: proxies and certificates, of flags and environment.
+
+use std::path::Path;
+
+use crate::cli::arguments::MeetingArgs;
+use crate::cli::environment::Environment;
+use crate::dial::{Dialer, Proxies, Roots};
+use crate::error::Error;
+use crate::fs;
+use crate::send::Meeting;
+
+/// The way to the server of `meeting`. A rendezvous on the local network needs none.
+pub(super) fn dialer(
+    args: &MeetingArgs,
+    meeting: &Meeting,
+    environment: &Environment,
+) -> Result<Dialer, Error> {
+    let Meeting::Server(_) = meeting else { return Ok(Dialer::default()) };
+    let proxies = match (&args.proxy, environment.proxy()) {
+        (Some(url), _) => Proxies::always(url)?,
+        // What cannot be used was warned of when the environment was read.
+        (None, Some(url)) => Proxies::for_far(url, environment.no_proxy()).unwrap_or_default(),
+        (None, None) => Proxies::default(),
+    };
+    let file = args.tls_ca.clone().or_else(|| environment.tls_ca().map(Into::into));
+    let roots = match file.filter(|it| !it.as_os_str().is_empty()) {
+        Some(file) => roots(&file)?,
+        None => Roots::default(),
+    };
+    Ok(Dialer::new(proxies, roots))
+}
+
+fn roots(file: &Path) -> Result<Roots, Error> {
+    let pem = fs::read_settings(file).map_err(|error| Error::tls_file(file, error))?;
+    Roots::with(&pem).ok_or_else(|| {
+        Error::tls_file(file, std::io::Error::other("there is no certificate in it that can be used"))
+    })
+}
