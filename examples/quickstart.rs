@@ -11,7 +11,7 @@ use std::time::Instant;
 use p2pcp::code::WordCount;
 use p2pcp::fs::SinkOptions;
 use p2pcp::lan::Scope;
-use p2pcp::send::Meeting;
+use p2pcp::send::{Meeting, Routes};
 use p2pcp::session::lasting::RECONNECT_FOR;
 use p2pcp::ui::{Allowed, Reporter, Role, Style, Verbosity};
 use p2pcp::{recv, send};
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sender = send::Options {
         paths: vec![source.clone()],
         meeting: Meeting::Here(Scope::Loopback),
-        stun: Vec::new(),
+        routes: Routes::default(),
         words: WordCount::default(),
         reconnect_for: RECONNECT_FOR,
         lanes: None,
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let receiver = recv::Options {
             code,
             meeting: Meeting::Here(Scope::Loopback),
-            stun: Vec::new(),
+            routes: Routes::default(),
             folder: target.clone(),
             sink: SinkOptions::default(),
             assume_yes: true,

@@ -17,11 +17,12 @@ use crate::cli::arguments::{
 };
 use crate::cli::environment::{Environment, Origin};
 use crate::code::Code;
+use crate::connect::{Policy, interface_names};
 use crate::error::{Error, ExitCode, Finish};
 use crate::fs::{OnConflict, SinkOptions, Stages};
 use crate::interrupt::Interrupts;
 use crate::lan::Scope;
-use crate::send::Meeting;
+use crate::send::{Meeting, Routes};
 use crate::signaling::ServerUrl;
 use crate::ui::{Allowed, Problem, Reporter, Role, Style, Verbosity};
 use crate::wire::signaling::DEFAULT_PORT;
@@ -98,12 +99,11 @@ async fn run_send(
     reporter: &Reporter,
 ) -> Result<Finish, Error> {
     let meeting = meeting(&args.meeting, None, environment, reporter)?;
-    let dialer = way::dialer(&args.meeting, &meeting, environment)?;
+    let routes = routes(&args.meeting, &meeting, environment)?;
     let options = send::Options {
         paths: args.paths,
         meeting,
-        stun: stun(&args.meeting, environment),
-        dialer,
+        routes,
         words: args.words,
         lanes: args.meeting.lanes,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
@@ -138,12 +138,11 @@ async fn run_recv(
         _ => vec!["CODE"],
     };
     let meeting = meeting(&args.meeting, parsed.server.as_deref(), environment, reporter)?;
-    let dialer = way::dialer(&args.meeting, &meeting, environment)?;
+    let routes = routes(&args.meeting, &meeting, environment)?;
     let options = recv::Options {
         code: parsed.code,
         meeting,
-        stun: stun(&args.meeting, environment),
-        dialer,
+        routes,
         folder: args.output,
         sink: SinkOptions {
             on_conflict: match args.conflict {
@@ -216,7 +215,10 @@ fn meeting(
         return Ok(Meeting::Server(url.parse()?));
     }
     let Some((host, origin)) = environment.server_host() else {
-        return Ok(Meeting::Here(Scope::Lan));
+        return match args.relay_only {
+            true => Err(Error::RelayNeedsServer),
+            false => Ok(Meeting::Here(Scope::Lan)),
+        };
     };
     let bare_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
     let host = if bare_v6 { format!("[{host}]") } else { host };
@@ -231,12 +233,29 @@ fn meeting(
     Ok(Meeting::Server(url))
 }
 
-/// STUN servers to ask.
-fn stun(args: &MeetingArgs, environment: &Environment) -> Vec<String> {
-    let list = args.stun.clone().or(environment.stun_servers());
-    let list = list.unwrap_or_else(|| DEFAULT_STUN_SERVERS.to_owned());
-    let servers = list.split(',').map(str::trim).filter(|it| !it.is_empty() && *it != "none");
-    servers.map(str::to_owned).collect()
+/// Which paths to look for, and by which servers.
+fn routes(args: &MeetingArgs, meeting: &Meeting, environment: &Environment) -> Result<Routes, Error> {
+    let stun = args.stun.clone().or(environment.stun_servers());
+    let stun = stun.unwrap_or_else(|| DEFAULT_STUN_SERVERS.to_owned());
+    let turn = listed(environment.turn_servers().unwrap_or_default()).map(str::parse);
+    let turn = turn.collect::<Result<_, _>>().map_err(Error::TurnServers)?;
+    let known = if args.interface.is_empty() { Vec::new() } else { interface_names() };
+    if let Some(name) = args.interface.iter().find(|it| !known.contains(it)) {
+        return Err(Error::NoInterface { name: name.clone(), known });
+    }
+    let policy = match (args.relay_only, args.direct_only) {
+        (true, _) => Policy::RelayOnly,
+        (_, true) => Policy::DirectOnly,
+        _ => Policy::Any,
+    };
+    let stun = listed(&stun).map(str::to_owned).collect();
+    let dialer = way::dialer(args, meeting, environment)?;
+    Ok(Routes { policy, stun, turn, interfaces: args.interface.clone(), dialer })
+}
+
+/// The parts of a list with commas; `none` stands for an empty one.
+fn listed(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|it| !it.is_empty() && *it != "none")
 }
 
 /// STUN servers when nothing else is said, as in `.env.template`.

@@ -6,24 +6,25 @@
 
 mod bind;
 mod exchange;
+pub mod ice;
 pub mod reunion;
-pub mod stun;
 
 use std::time::Duration;
 
 use crate::code::{Code, WordCount};
 pub use crate::connect::exchange::Leaving;
 use crate::connect::exchange::{Exchange, agree};
+use crate::connect::ice::IceServers;
 use crate::connect::reunion::Reunion;
-use crate::connect::stun::StunServers;
 use crate::crypto::keys::Complete;
 use crate::crypto::{Key, Role};
 use crate::dial::Dialer;
 use crate::session::handshake::{Context, HandshakeError};
-use crate::signaling::{Incoming, Signaling, SignalingClientError};
+use crate::signaling::{Incoming, ServerUrl, Signaling, SignalingClientError};
 use crate::transport::peer::{LaneError, WebRtcLink};
+pub use crate::transport::peer::{Policy, interface_names};
 use crate::transport::{LinkLost, Path};
-use crate::wire::signaling::{CloseCode, Hex, IceServer};
+use crate::wire::signaling::{CloseCode, Hex, IceServer, Unable};
 
 /// Longest wait for one message of a peer that is a program, not a person.
 pub const PEER_WITHIN: Duration = Duration::from_secs(15);
@@ -55,7 +56,7 @@ pub enum Limit {
     ThisHost,
     /// No server is asked for addresses; whoever is on the network could have named it.
     Network,
-    /// Anywhere, with the STUN servers that are configured or that the signaling server offers.
+    /// Anywhere, with the STUN and TURN servers that are configured or that the signaling server offers.
     Internet,
 }
 
@@ -65,8 +66,14 @@ pub struct Surroundings {
     pub limit: Limit,
     /// Names the running host, if it can be named: peers with the same use loopback.
     pub host: Option<Vec<u8>>,
-    /// STUN servers of our own, beside those that the signaling server offers.
-    pub stun: StunServers,
+    /// The signaling server, which may offer STUN and TURN servers; the peers' own has none.
+    pub server: Option<ServerUrl>,
+    /// STUN and TURN servers of our own, beside those.
+    pub ice: IceServers,
+    /// Which paths are wanted.
+    pub policy: Policy,
+    /// The only interfaces, by name, that are used; none means any.
+    pub interfaces: Vec<String>,
     /// Most lanes of the link; as many as help when not said.
     pub lanes: Option<u8>,
     /// How servers over TCP are reached.
@@ -76,9 +83,8 @@ pub struct Surroundings {
 impl Surroundings {
     /// Takes in what the signaling server offers.
     fn add(&mut self, ice_servers: &[IceServer]) {
-        let urls = ice_servers.iter().flat_map(|it| &it.urls).filter(|it| it.starts_with("stun:"));
         if self.limit == Limit::Internet {
-            urls.for_each(|url| self.stun.add(url));
+            self.ice.add(ice_servers, self.server.as_ref());
         }
     }
 }
@@ -121,12 +127,22 @@ pub enum ConnectError {
     /// A message that has no place in the exchange.
     #[error("the other side sent something that the protocol forbids: {0}")]
     Unexpected(&'static str),
+    /// The peer says that it cannot.
+    #[error("{}", unable_sentence(*.0))]
+    PeerUnable(Unable),
     /// WebRTC.
     #[error(transparent)]
     Lane(#[from] LaneError),
     /// The peer's certificates are not those that it vouched for: somebody is in between.
     #[error("the connection does not belong to the other side")]
     NotBound,
+}
+
+fn unable_sentence(why: Unable) -> &'static str {
+    match why {
+        Unable::NoRelay => "the other side wants to be reached through a relay only, and has none",
+        Unable::Unknown => "the other side says that it cannot connect",
+    }
 }
 
 impl From<LinkLost> for ConnectError {
@@ -171,8 +187,10 @@ impl Waiting {
         loop {
             let next = tokio::time::timeout_at(end, self.signaling.recv()).await;
             match next.map_err(|_| SignalingClientError::Closed(CloseCode::Expired))?? {
-                Incoming::Peer { nr, .. } => {
+                Incoming::Peer { nr, ice } => {
                     let Self { signaling, code, nonce, ice_servers, .. } = self;
+                    // An older server has said all there is with the room.
+                    let ice_servers = if ice.is_empty() { ice_servers } else { ice };
                     let (ns, nr) = (nonce, Hex(nr));
                     return Ok(Joined { role: Role::Sender, signaling, code, ns, nr, ice_servers });
                 }

@@ -19,6 +19,7 @@ use crate::session::Failure;
 use crate::session::handshake::HandshakeError;
 use crate::signal;
 use crate::signaling::{ServerUrl, ServerUrlError, SignalingClientError};
+use crate::wire::ice::IceUrlError;
 use crate::wire::peer::AbortReason;
 use crate::wire::signaling::CloseCode;
 
@@ -43,6 +44,20 @@ pub enum Error {
     /// What was given is no server address.
     #[error("that is not a server address")]
     ServerAddress(#[from] ServerUrlError),
+    /// `TURN_SERVERS` is not understood.
+    #[error("TURN_SERVERS is not understood")]
+    TurnServers(IceUrlError),
+    /// `--interface` names none of this machine's.
+    #[error("there is no network interface `{name}` with an address here")]
+    NoInterface {
+        /// As typed.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// `--relay-only` without a server, whose relay it would be.
+    #[error("`--relay-only` needs a server that relays")]
+    RelayNeedsServer,
     /// The paths cannot be sent.
     #[error("{0}")]
     Source(#[from] SourceError),
@@ -206,6 +221,7 @@ impl Error {
         match self {
             Self::Typed(error) => Some(error.to_string()),
             Self::ServerAddress(error) => Some(error.to_string()),
+            Self::TurnServers(error) => Some(error.to_string()),
             Self::Lan(error) => Some(error.to_string()),
             Self::Server { error, .. } => Some(chain(error)),
             Self::Join(error) | Self::Meeting(error) | Self::CodesBurnt(error) => Some(chain(error)),
@@ -214,6 +230,8 @@ impl Error {
             Self::Serve(error) => Some(chain(error)),
             Self::NoCode
             | Self::HalfTls
+            | Self::NoInterface { .. }
+            | Self::RelayNeedsServer
             | Self::Source(_)
             | Self::Clean(_)
             | Self::NoRendezvous

@@ -27,7 +27,7 @@ pub(crate) async fn reconnect<F: Future<Output = Result<(WebRtcLink, Path), Erro
         let next = Instant::now() + ATTEMPT_EVERY;
         match attempt().await {
             Ok((link, path)) => {
-                reporter.connected_again(path.kind, path.address);
+                reporter.connected_again(&path);
                 return link;
             }
             Err(error) => {

@@ -20,7 +20,7 @@ use crate::fs::{self, DiskFault, LeftoverState, SinkOptions, Stages, Unusable};
 use crate::interrupt::Interrupts;
 use crate::lan::{self, Scope};
 use crate::reconnect::reconnect;
-use crate::send::{Meeting, SERVER_WITHIN, cancelled, surroundings};
+use crate::send::{Meeting, Routes, SERVER_WITHIN, cancelled, surroundings};
 use crate::session::lasting::Lasting;
 use crate::session::receiver::Receiver;
 use crate::session::{Answer, Event, Summary};
@@ -47,10 +47,8 @@ pub struct Options {
     pub code: Code,
     /// Where to meet.
     pub meeting: Meeting,
-    /// STUN servers, `host:port` each.
-    pub stun: Vec<String>,
-    /// How servers over TCP are reached.
-    pub dialer: Dialer,
+    /// Which paths to look for.
+    pub routes: Routes,
     /// The receive folder.
     pub folder: PathBuf,
     /// What to do about names that are taken, and about what earlier runs left unfinished.
@@ -73,14 +71,14 @@ pub struct Options {
 /// [`Error`].
 pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error> {
     let mut interrupts = Interrupts::listen();
-    let surroundings = surroundings(&options.meeting, &options.stun, options.lanes, &options.dialer);
+    let surroundings = surroundings(&options.meeting, &options.routes, options.lanes);
     let meet = async {
         let joined = match &options.meeting {
             Meeting::Here(scope) => {
                 reporter.note("looking for the sender…");
                 find(&options.code, *scope).await?
             }
-            Meeting::Server(url) => (url.clone(), join(&options.dialer, url, &options.code).await?),
+            Meeting::Server(url) => (url.clone(), join(&options.routes.dialer, url, &options.code).await?),
         };
         let (url, joined) = joined;
         Ok::<_, Error>((url, joined.bind(surroundings).await.map_err(Error::Join)?))
@@ -89,7 +87,7 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
         bound = meet => bound?,
         interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
-    reporter.connected(bound.path.kind, bound.path.address);
+    reporter.connected(&bound.path);
 
     let sink = Arc::new(LazySink::new(options.folder.clone(), options.sink));
     let receiver = Receiver::new(bound.complete_key, Instant::now());
@@ -186,8 +184,8 @@ async fn meet_again(
     reunion: &Reunion,
 ) -> Result<(WebRtcLink, Path), Error> {
     let meet = async |url: &ServerUrl, within: Duration| {
-        let surroundings = surroundings(&options.meeting, &options.stun, options.lanes, &options.dialer);
-        let signaling = Signaling::connect_by(&options.dialer, url, within).await?;
+        let surroundings = surroundings(&options.meeting, &options.routes, options.lanes);
+        let signaling = Signaling::connect_by(&options.routes.dialer, url, within).await?;
         reunion.meet(signaling, surroundings).await
     };
     let scope = match options.meeting {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 use crate::code::{Code, WordCount};
-use crate::connect::stun::StunServers;
-use crate::connect::{Bound, Limit, Surroundings, Waiting, reunion};
+use crate::connect::ice::IceServers;
+use crate::connect::{Bound, ConnectError, Limit, Policy, Surroundings, Waiting, reunion};
 use crate::dial::Dialer;
 use crate::drive::sending::SendingHands;
 use crate::drive::{self, Person};
@@ -24,7 +24,9 @@ use crate::session::lasting::Lasting;
 use crate::session::sender::{Config, Sender};
 use crate::session::{Answer, Event};
 use crate::signaling::{ServerUrl, Signaling};
+use crate::transport::peer::LaneError;
 use crate::ui::Reporter;
+use crate::wire::ice::TurnServer;
 use crate::wire::peer::{AbortReason, Offer, Totals};
 use crate::wire::signaling::Nameplate;
 
@@ -50,6 +52,21 @@ pub enum Meeting {
     Server(ServerUrl),
 }
 
+/// Which paths to look for, and by which servers.
+#[derive(Debug, Clone, Default)]
+pub struct Routes {
+    /// Direct ones, relayed ones, or the best there is.
+    pub policy: Policy,
+    /// STUN servers, `host:port` each.
+    pub stun: Vec<String>,
+    /// TURN servers of our own.
+    pub turn: Vec<TurnServer>,
+    /// The only interfaces, by name, that are used; none means any.
+    pub interfaces: Vec<String>,
+    /// How servers over TCP are reached.
+    pub dialer: Dialer,
+}
+
 /// What to send, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -57,10 +74,8 @@ pub struct Options {
     pub paths: Vec<PathBuf>,
     /// Where to meet.
     pub meeting: Meeting,
-    /// STUN servers, `host:port` each.
-    pub stun: Vec<String>,
-    /// How servers over TCP are reached.
-    pub dialer: Dialer,
+    /// Which paths to look for.
+    pub routes: Routes,
     /// Words of the code.
     pub words: WordCount,
     /// How long to look for the other side when the connection is lost.
@@ -95,7 +110,7 @@ pub async fn run(
         met = meet(&options, reporter, &mut told) => met?,
         interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
-    reporter.connected(bound.path.kind, bound.path.address);
+    reporter.connected(&bound.path);
 
     let config = Config { items, more, totals, complete_key: bound.complete_key };
     let sender = Sender::new(config, Instant::now());
@@ -107,9 +122,9 @@ pub async fn run(
         place.announce();
         let url = &place.url;
         let link = reconnect(reporter, || async {
-            let signaling = Signaling::connect_by(&options.dialer, url, reunion::SERVER_WITHIN).await;
+            let signaling = Signaling::connect_by(&options.routes.dialer, url, reunion::SERVER_WITHIN).await;
             let signaling = signaling.map_err(|error| Error::server(url, error))?;
-            let surroundings = surroundings(&options.meeting, &options.stun, options.lanes, &options.dialer);
+            let surroundings = surroundings(&options.meeting, &options.routes, options.lanes);
             reunion.meet(signaling, surroundings).await.map_err(Error::Join)
         });
         let link = link.await;
@@ -139,13 +154,13 @@ async fn meet(
 ) -> Result<(Bound, Place), Error> {
     let mut burnt = 0;
     loop {
-        let (mut place, signaling) = Place::open(&options.meeting, &options.dialer).await?;
+        let (mut place, signaling) = Place::open(&options.meeting, &options.routes.dialer).await?;
         reporter.detail(&format!("the rendezvous is {}", place.url));
         let waiting = Waiting::create(signaling, options.words).await.map_err(Error::Meeting)?;
         reporter.code(waiting.code(), &receive_line(&options.meeting, waiting.code()));
         told(waiting.code());
         reporter.waiting();
-        let surroundings = surroundings(&options.meeting, &options.stun, options.lanes, &options.dialer);
+        let surroundings = surroundings(&options.meeting, &options.routes, options.lanes);
         let joined = waiting.joined().await.map_err(Error::Meeting)?;
         let bound = joined.bind(surroundings).await;
         place.be_silent().await;
@@ -153,6 +168,10 @@ async fn meet(
             Ok(bound) => return Ok((bound, place)),
             Err(error) => error,
         };
+        if matches!(error, ConnectError::Lane(LaneError::NoRelay)) {
+            // With another code it would be the same.
+            return Err(Error::Join(error));
+        }
         burnt += 1;
         if burnt == MAX_CODES {
             return Err(Error::CodesBurnt(error));
@@ -164,25 +183,19 @@ async fn meet(
     }
 }
 
-/// What this machine brings to a meeting; STUN servers are looked up from now on, where they are needed.
-pub(crate) fn surroundings(
-    meeting: &Meeting,
-    stun: &[String],
-    lanes: Option<u8>,
-    dialer: &Dialer,
-) -> Surroundings {
-    let (limit, stun) = match meeting {
-        Meeting::Here(Scope::Loopback) => (Limit::ThisHost, &[][..]),
-        Meeting::Here(Scope::Lan) => (Limit::Network, &[][..]),
-        Meeting::Server(_) => (Limit::Internet, stun),
+/// What this machine brings to a meeting; STUN and TURN servers are looked up from now on, where they are needed.
+pub(crate) fn surroundings(meeting: &Meeting, routes: &Routes, lanes: Option<u8>) -> Surroundings {
+    let Routes { policy, stun, turn, interfaces, dialer } = routes;
+    let none = || IceServers::look_up(*policy, &[], &[]);
+    let (limit, server, ice) = match meeting {
+        Meeting::Here(Scope::Loopback) => (Limit::ThisHost, None, none()),
+        Meeting::Here(Scope::Lan) => (Limit::Network, None, none()),
+        Meeting::Server(url) => {
+            (Limit::Internet, Some(url.clone()), IceServers::look_up(*policy, stun, turn))
+        }
     };
-    Surroundings {
-        limit,
-        host: host::identity(),
-        stun: StunServers::look_up(stun),
-        lanes,
-        dialer: dialer.clone(),
-    }
+    let (policy, interfaces, dialer) = (*policy, interfaces.clone(), dialer.clone());
+    Surroundings { limit, server, host: host::identity(), ice, policy, interfaces, lanes, dialer }
 }
 
 /// What to type on the other side.

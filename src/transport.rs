@@ -1,14 +1,17 @@
 //! A link: two channels to one peer, whatever carries them.
 //!
 //! [`Link`] is the waist between the session and the network; it has no WebRTC words. Behind it a link
-//! begins with one lane (`peer`, `lane`, `settings`, `socket`, `handshake`), and where more help (`engine`) it opens
+//! begins with one lane (`grounds`, `peer`, `handler`, `candidates`, `lane`, `settings`, `socket`, `handshake`; `way` tells people how it goes), and where more help (`engine`) it opens
 //! them while it is used (`growing`), spreads bulk frames over them (`pump`, `spread`), and puts them in
 //! order again (`reorder`). Only these files say `webrtc::`; `memory` carries the tests. `tunnel` leads to TURN servers over TCP.
 
 mod best;
+mod candidates;
 mod description;
 mod engine;
+mod grounds;
 mod growing;
+mod handler;
 mod handshake;
 mod lane;
 #[cfg(test)]
@@ -24,12 +27,14 @@ mod spread;
 #[cfg(test)]
 mod spread_tests;
 mod tunnel;
+mod way;
 
 use std::future::Future;
 use std::net::IpAddr;
 
 use bytes::Bytes;
 
+pub use crate::transport::way::{Because, Way};
 use crate::wire::{Channel, PathKind};
 
 /// A connection to one peer: ordered and reliable per channel.
@@ -71,10 +76,26 @@ pub enum LinkLost {
 }
 
 /// How two peers found each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
     /// Direct or relayed.
     pub kind: PathKind,
     /// The peer's address, where the path is direct.
     pub address: Option<IpAddr>,
+    /// In more words.
+    pub way: Way,
+}
+
+impl Path {
+    /// One that works, and of which no more is known.
+    pub const UNKNOWN: Self = Self { kind: PathKind::Direct, address: None, way: Way::Unknown };
+
+    /// One to a peer at `address`, or at a relay there.
+    pub(crate) fn new(way: Way, address: IpAddr) -> Self {
+        match way {
+            // The address would be the relay's, which tells nothing about the other side.
+            Way::Relayed { .. } => Self { kind: PathKind::Relayed, address: None, way },
+            _ => Self { kind: PathKind::Direct, address: Some(address), way },
+        }
+    }
 }

@@ -26,7 +26,6 @@ mod tests;
 pub mod text;
 
 use std::io::{self, IsTerminal, Write};
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,12 +33,12 @@ use std::time::{Duration, Instant};
 
 use crate::code::Code;
 use crate::session::{Answer, Event, Summary};
+use crate::transport;
 pub use crate::ui::leftovers::Leftover;
 use crate::ui::line::{Line, Paint};
 use crate::ui::progress::{Change, Meter};
 use crate::ui::screen::{Mode, Screen};
 pub use crate::ui::style::{Allowed, Role, Style, Verbosity};
-use crate::wire::PathKind;
 use crate::wire::peer::{Offer, OfferItem, Totals};
 
 /// Passed-over entries that are listed one by one; the rest is a number at the end.
@@ -131,15 +130,14 @@ impl Reporter {
         self.warning(&format!("someone tried a wrong code; that code is burnt, here is a new one{last}"));
     }
 
-    /// The peers found a path: `connected: direct, 192.168.1.7` or `connected: relayed`. The address is
-    /// the other side's.
-    pub fn connected(&self, path: PathKind, address: Option<IpAddr>) {
-        self.say(Verbosity::Normal, report::connected(path, address));
+    /// The peers found a path: `connected: direct over LAN, 192.168.1.7`, for instance.
+    pub fn connected(&self, path: &transport::Path) {
+        self.say(Verbosity::Normal, report::connected("connected", path));
     }
 
-    /// The peers found a path again after a lost link: `connected again: direct, 192.168.1.7`.
-    pub fn connected_again(&self, path: PathKind, address: Option<IpAddr>) {
-        self.say(Verbosity::Quiet, report::connected_again(path, address));
+    /// The peers found a path again after a lost link: `connected again: direct over LAN, 192.168.1.7`.
+    pub fn connected_again(&self, path: &transport::Path) {
+        self.say(Verbosity::Quiet, report::connected("connected again", path));
     }
 
     /// `.env` decided which server is used.

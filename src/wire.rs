@@ -26,9 +26,11 @@
 
 #![deny(clippy::indexing_slicing)]
 
+pub mod address;
 pub mod block;
 pub mod close;
 pub mod fate;
+pub mod ice;
 pub mod lanes;
 pub mod manifest;
 pub mod path;

@@ -117,6 +117,16 @@ pub(super) struct MeetingArgs {
     /// Believe the certificates in this PEM file too: an authority's, or the server's own [env: SIGNALING_TLS_CA]
     #[arg(long, value_name = "FILE")]
     pub(super) tls_ca: Option<PathBuf>,
+    /// Connect through a relay only, so that the other side learns no address of this machine. Relays beside those
+    /// of the server: [env: TURN_SERVERS]
+    #[arg(long, conflicts_with_all = ["direct_only", "local", "loopback"])]
+    pub(super) relay_only: bool,
+    /// Connect directly or not at all: nothing goes through a relay
+    #[arg(long)]
+    pub(super) direct_only: bool,
+    /// Use this network interface only; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "loopback")]
+    pub(super) interface: Vec<String>,
     /// How long to look for the other side when the connection is lost
     #[arg(long, value_name = "SECONDS", default_value_t = RECONNECT_FOR.as_secs(), value_parser = clap::value_parser!(u64).range(..=MOST_RECONNECT_SECONDS))]
     pub(super) reconnect: u64,

@@ -9,6 +9,7 @@ pub const NAMES: &[&str] = &[
     "SIGNALING_SERVER_ADDR",
     "SIGNALING_SERVER_PORT",
     "STUN_SERVERS",
+    "TURN_SERVERS",
     "SIGNALING_TLS_CERT",
     "SIGNALING_TLS_KEY",
     "SIGNALING_TLS_CA",
@@ -144,6 +145,11 @@ impl Environment {
     /// `STUN_SERVERS`; empty means none.
     pub fn stun_servers(&self) -> Option<String> {
         self.value("STUN_SERVERS").map(str::to_owned)
+    }
+
+    /// `TURN_SERVERS`; empty means none.
+    pub fn turn_servers(&self) -> Option<&str> {
+        self.value("TURN_SERVERS")
     }
 }
 

@@ -10,9 +10,9 @@ use crate::crypto::seal::{Opener, Sealer};
 use crate::session::handshake::{self, Context, HandshakeError, RANDOM_BYTES};
 use crate::signaling::{Incoming, Signaling};
 use crate::transport::Path;
-use crate::transport::peer::{Lane, LaneError, LaneEvent, Reach, WebRtcLink};
+use crate::transport::peer::{Grounds, Lane, LaneError, LaneEvent, Policy, Reach, WebRtcLink};
 use crate::wire::PathKind;
-use crate::wire::signaling::{Base64, Hex, Relay, SealedMessage};
+use crate::wire::signaling::{Base64, Hex, Relay, SealedMessage, Unable};
 
 /// One attempt to meet, over one room.
 pub(super) struct Exchange {
@@ -125,13 +125,15 @@ impl Exchange {
     ) -> Result<(WebRtcLink, Path), ConnectError> {
         let (sealer, opener) = schedule.seals(self.role);
         let mut sealed = Sealed { role: self.role, sealer, opener };
-        let Surroundings { limit, host, stun, lanes, dialer } = surroundings;
+        let Surroundings { limit, host, ice, lanes, policy, interfaces, dialer, server: _ } = surroundings;
+        // Neither a relay nor a named interface is on the way inside one host.
+        let host = host.filter(|_| policy != Policy::RelayOnly && interfaces.is_empty());
         let host = host.map(|host| Hex(schedule.key::<Host>().mac(&host)));
         let new_lane = async |theirs: Option<Hex<32>>| match limit == Limit::ThisHost
             || (host.is_some() && host == theirs)
         {
-            true => Lane::new(Reach::SameHost, &[], &dialer).await,
-            false => Lane::new(Reach::Everywhere, &stun.found().await, &dialer).await,
+            true => Lane::new(Reach::SameHost, &[]).await,
+            false => Lane::on(Grounds { dialer, ..ice.found(interfaces).await }).await,
         };
         let mut attempt = match self.role {
             Role::Sender => {
@@ -139,13 +141,13 @@ impl Exchange {
                 let SealedMessage::Offer { sdp, host: theirs } = self.open_next(&mut sealed).await? else {
                     return Err(ConnectError::Unexpected("no offer"));
                 };
-                Attempt::new(new_lane(theirs).await?, Some(sdp))
+                Attempt::new(self.or_tell(new_lane(theirs).await, &mut sealed).await?, Some(sdp))
             }
             Role::Receiver => {
                 let SealedMessage::Hello { host: theirs } = self.open_next(&mut sealed).await? else {
                     return Err(ConnectError::Unexpected("no hello"));
                 };
-                Attempt::new(new_lane(theirs).await?, None)
+                Attempt::new(self.or_tell(new_lane(theirs).await, &mut sealed).await?, None)
             }
         };
         let patience = self.patience.path;
@@ -166,6 +168,18 @@ impl Exchange {
                 Err(error)
             }
         }
+    }
+
+    /// A lane of ours, or the peer hears why there is none.
+    async fn or_tell(
+        &mut self,
+        lane: Result<Lane, LaneError>,
+        sealed: &mut Sealed,
+    ) -> Result<Lane, ConnectError> {
+        if matches!(lane, Err(LaneError::NoRelay)) {
+            self.send_sealed(sealed, &SealedMessage::Unable { why: Unable::NoRelay }).await?;
+        }
+        Ok(lane?)
     }
 
     /// Answers the peer's description, or makes ours.
@@ -227,7 +241,10 @@ impl Exchange {
 
     async fn open_next(&mut self, sealed: &mut Sealed) -> Result<SealedMessage, ConnectError> {
         let relay = self.peer_message().await?;
-        sealed.open(&relay)
+        match sealed.open(&relay)? {
+            SealedMessage::Unable { why } => Err(ConnectError::PeerUnable(why)),
+            message => Ok(message),
+        }
     }
 }
 
@@ -268,6 +285,7 @@ impl Attempt {
                 }
             }
             SealedMessage::Unknown => (),
+            SealedMessage::Unable { why } => return Err(ConnectError::PeerUnable(why)),
             SealedMessage::Hello { .. } | SealedMessage::Offer { .. } | SealedMessage::Answer { .. } => {
                 return Err(ConnectError::Unexpected("a second description"));
             }

@@ -10,8 +10,9 @@ use crate::fs::{DiskFault, SourceError};
 use crate::session::Failure;
 use crate::session::handshake::HandshakeError;
 use crate::signaling::SignalingClientError;
+use crate::transport::peer::LaneError;
 use crate::wire::peer::AbortReason;
-use crate::wire::signaling::CloseCode;
+use crate::wire::signaling::{CloseCode, Unable};
 
 impl Error {
     /// What the person can do now.
@@ -24,6 +25,16 @@ impl Error {
             Self::NoCode => "run `p2pcp recv CODE` with the code that the sender shows",
             Self::ServerAddress(_) => {
                 "a server looks like `p2pcp.example.org:8091` or `wss://p2pcp.example.org`"
+            }
+            Self::TurnServers(_) => {
+                "write `turn:USER:PASSWORD@HOST:PORT`, several with commas between; in user and password `%40` stands for `@`, `%3A` for `:`"
+            }
+            Self::NoInterface { known, .. } if !known.is_empty() => {
+                return Some(format!("there are `{}`", known.join("`, `")));
+            }
+            Self::NoInterface { .. } => "no interface has an address: is this machine on a network?",
+            Self::RelayNeedsServer => {
+                "name one with `--server`; without it the two sides meet on their network, where nothing relays"
             }
             Self::Source(error) => return source_hint(error).map(str::to_owned),
             Self::Lan(_) | Self::NoRendezvous => {
@@ -108,6 +119,12 @@ fn join_hint(error: &ConnectError) -> &'static str {
         }
         ConnectError::Tampered | ConnectError::NotBound => {
             "somebody may be interfering: ask for a new code, or use another server"
+        }
+        ConnectError::Lane(LaneError::NoRelay) => {
+            "the server offers no relay: name one in TURN_SERVERS, use another server, or go without `--relay-only`"
+        }
+        ConnectError::PeerUnable(Unable::NoRelay) => {
+            "the other side has to name a relay in TURN_SERVERS, or to go without `--relay-only`"
         }
         ConnectError::Lane(_) => {
             "no packet got through: a firewall or NAT is in the way; try both on one network, or allow UDP"

@@ -106,7 +106,13 @@ impl Error {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoCode | Self::ServerAddress(_) | Self::ProxyAddress(_) | Self::HalfTls => ExitCode::Usage,
+            Self::NoCode
+            | Self::ServerAddress(_)
+            | Self::ProxyAddress(_)
+            | Self::HalfTls
+            | Self::TurnServers(_)
+            | Self::NoInterface { .. }
+            | Self::RelayNeedsServer => ExitCode::Usage,
             Self::Typed(_) | Self::NoSender { .. } => ExitCode::Code,
             Self::Source(_)
             | Self::Lan(_)
@@ -135,6 +141,7 @@ fn connect_exit_code(error: &ConnectError) -> ExitCode {
         ConnectError::Signaling(_)
         | ConnectError::PeerLeft
         | ConnectError::PeerSilent
+        | ConnectError::PeerUnable(_)
         | ConnectError::Lane(_) => ExitCode::Lost,
     }
 }

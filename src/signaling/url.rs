@@ -55,6 +55,14 @@ impl ServerUrl {
         &self.host
     }
 
+    /// The host as text, without brackets and zone: a name or an address.
+    pub fn host_name(&self) -> String {
+        match &self.host {
+            Host::Name(name) => name.clone(),
+            Host::Address(address, _) => address.to_string(),
+        }
+    }
+
     /// The WebSocket's URL, for the request line and the `Host` header. A zone names an interface of
     /// this machine and is nobody else's business, so it stays out.
     pub(crate) fn socket_url(&self) -> String {

@@ -4,7 +4,7 @@
 //! an installation from a registry, the stock one is there: over distance one of its associations moves
 //! little, and several move much more.
 
-use crate::transport::peer::Reach;
+use crate::transport::grounds::Reach;
 use crate::wire::lanes::MAX_LANES;
 
 /// What the stock engine is, unless the one below says otherwise.

@@ -21,8 +21,9 @@ use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
 use crate::transport::LinkLost;
 use crate::transport::engine::Engine;
+use crate::transport::grounds::{Grounds, Reach};
 use crate::transport::lane::OpenLane;
-use crate::transport::peer::{Grounds, Lane, LaneError, LaneEvent, Reach};
+use crate::transport::peer::{Lane, LaneError, LaneEvent};
 use crate::wire::lanes::{LanesMessage, MAX_LANES, decode, encode};
 
 /// Longest wait for a further lane to open.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use webrtc::data_channel::DataChannelEvent;
 
-use crate::dial::Dialer;
 use crate::transport::growing::Most;
 use crate::transport::peer::{Lane, LaneEvent, Reach, WebRtcLink};
 use crate::transport::{Link, LinkLost};
@@ -23,7 +22,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 /// A link of one lane: the end that answered, which sends, and the other one.
 async fn pair() -> (WebRtcLink, WebRtcLink) {
-    let new = async || Lane::new(Reach::SameHost, &[], &Dialer::default()).await.unwrap();
+    let new = async || Lane::new(Reach::SameHost, &[]).await.unwrap();
     let (mut receiver, mut sender) = (new().await, new().await);
     let answer = sender.answer(receiver.offer().await.unwrap()).await.unwrap();
     receiver.accept(answer).await.unwrap();

@@ -13,9 +13,9 @@ use futures_util::future::select_all;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
 use crate::transport::engine::Engine;
+use crate::transport::grounds::Grounds;
 use crate::transport::growing::{Growth, Most};
 use crate::transport::lane::{Lanes, OpenLane};
-use crate::transport::peer::Grounds;
 use crate::transport::pump::{Ask, Pump};
 use crate::transport::reorder::Reorder;
 use crate::transport::spread::Spread;

@@ -7,27 +7,29 @@
 //! whoever carries them; [`Lane::next_event`] says when its channels are open, and [`Lane::into_link`]
 //! then gives a [`WebRtcLink`].
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use webrtc::data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit};
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-    RTCIceCandidateInit, RTCIceCandidateType, RTCIceGatheringState, RTCIceServer, RTCPeerConnectionIceEvent,
-    RTCPeerConnectionState, RTCSessionDescription,
+    PeerConnection, PeerConnectionBuilder, RTCConfigurationBuilder, RTCIceCandidate, RTCIceServer,
+    RTCIceTransportPolicy, RTCSessionDescription,
 };
 
-use crate::dial::Dialer;
 use crate::transport::Path;
+use crate::transport::candidates::{Kind, Screen};
 use crate::transport::description::{check_description, fingerprint_of};
 use crate::transport::engine::Engine;
+pub use crate::transport::grounds::{Grounds, Policy, Reach, StreamRelay, interface_names};
+use crate::transport::handler::{Handler, base_of, lock};
 use crate::transport::lane::OpenLane;
 pub use crate::transport::link::WebRtcLink;
 use crate::transport::settings::settings;
 use crate::transport::socket::{LaneRuntime, window_bytes};
 use crate::transport::tunnel::Tunnels;
-use crate::wire::PathKind;
+use crate::transport::way::{Circumstances, Pair, Seen};
 use crate::wire::peer::Hash;
 use crate::wire::signaling::IceServer;
 
@@ -40,30 +42,10 @@ const FURTHER: &[(&str, u16)] = &[("bulk", 1)];
 /// Candidates and state changes that may wait to be taken.
 const EVENT_QUEUE: usize = 256;
 
-/// Remote candidates that are looked at; more than any honest machine has.
-const MAX_REMOTE_CANDIDATES: usize = 64;
-
 /// SCTP receive window of a further lane, in bytes: eight lanes together must not take a hostile peer's
 /// word for much more than one does, and a lane that is one of several needs no more (2 MiB is 1 Gbit/s
 /// over 16 ms, or over 130 ms with eight).
 const FURTHER_WINDOW_BYTES: u32 = 2 << 20;
-
-/// Where a lane may look for paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// Both peers run on this very host: loopback only, with large packets.
-    SameHost,
-    /// Every interface, and whatever STUN and TURN servers tell.
-    Everywhere,
-}
-
-/// What every lane of a link starts from.
-#[derive(Debug, Clone)]
-pub(super) struct Grounds {
-    pub(super) reach: Reach,
-    pub(super) ice_servers: Vec<IceServer>,
-    pub(super) dialer: Dialer,
-}
 
 /// Why a lane could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +56,9 @@ pub enum LaneError {
     /// No socket, no randomness, or another local fault; the library's words are in it.
     #[error("no connection could be prepared: {0}")]
     Local(String),
+    /// Nothing but a relay may be used, and there is none.
+    #[error("no relay is there to hide behind")]
+    NoRelay,
     /// ICE or DTLS gave up.
     #[error("no network path between the two machines was found")]
     NoPath,
@@ -103,48 +88,8 @@ pub struct Lane {
     runtime: LaneRuntime,
     /// How many of the channels, from the first on, are open.
     opened: usize,
-    remote_candidates: usize,
-}
-
-struct Handler {
-    events: mpsc::Sender<LaneEvent>,
-}
-
-#[async_trait::async_trait]
-impl PeerConnectionEventHandler for Handler {
-    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        let address = event.candidate.address.parse::<std::net::IpAddr>();
-        if address.is_ok_and(|it| it.is_unspecified()) {
-            return; // A wildcard socket without an interface behind it: nobody can dial it.
-        }
-        if let Ok(init) = event.candidate.to_json()
-            // The library leaves the section's name empty; the one section's index is enough.
-            && let Ok(text) = serde_json::to_string(&RTCIceCandidateInit { sdp_mid: None, ..init })
-        {
-            self.events.try_send(LaneEvent::Candidate(text)).ok();
-        }
-    }
-
-    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
-        if state == RTCIceGatheringState::Complete {
-            self.events.try_send(LaneEvent::Gathered).ok();
-        }
-    }
-
-    /// A channel that nobody knows: the library would keep up to 64 MiB of messages for it, and for each further one.
-    async fn on_data_channel(&self, _: Arc<dyn DataChannel>) {
-        self.events.try_send(LaneEvent::Failed).ok();
-    }
-
-    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        let event = match state {
-            RTCPeerConnectionState::Disconnected => LaneEvent::Silent,
-            RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed => LaneEvent::Failed,
-            _ => return,
-        };
-        // If the queue is full the lane fails by its owner's deadline instead.
-        self.events.try_send(event).ok();
-    }
+    screen: Screen,
+    seen: Arc<Mutex<Seen>>,
 }
 
 impl Lane {
@@ -152,8 +97,18 @@ impl Lane {
     ///
     /// # Errors
     /// [`LaneError::Local`].
-    pub async fn new(reach: Reach, ice_servers: &[IceServer], dialer: &Dialer) -> Result<Self, LaneError> {
-        let grounds = Grounds { reach, ice_servers: ice_servers.to_vec(), dialer: dialer.clone() };
+    pub async fn new(reach: Reach, ice_servers: &[IceServer]) -> Result<Self, LaneError> {
+        Self::on(Grounds::new(reach, ice_servers.to_vec())).await
+    }
+
+    /// The same with all that can be said.
+    ///
+    /// # Errors
+    /// [`LaneError::NoRelay`] when nothing else may be used; [`LaneError::Local`].
+    pub async fn on(grounds: Grounds) -> Result<Self, LaneError> {
+        if grounds.policy == Policy::RelayOnly && !grounds.has_relay() {
+            return Err(LaneError::NoRelay);
+        }
         Self::build(grounds, FIRST, window_bytes(), 0).await
     }
 
@@ -172,10 +127,11 @@ impl Lane {
         threads: usize,
     ) -> Result<Self, LaneError> {
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
-        let reach = grounds.reach;
+        let (reach, policy) = (grounds.reach, grounds.policy);
+        let seen = Arc::new(Mutex::new(Seen::default()));
         let (tunnels, servers) = match reach {
             Reach::SameHost => Default::default(),
-            Reach::Everywhere => Tunnels::dig(&grounds.ice_servers, &grounds.dialer),
+            Reach::Everywhere => Tunnels::dig(&grounds.servers(), &grounds.dialer),
         };
         let servers = servers.into_iter().map(|server| RTCIceServer {
             urls: server.urls,
@@ -185,15 +141,20 @@ impl Lane {
         let servers = servers.collect();
         let runtime = LaneRuntime::with_tunnels(tunnels);
         let connection = PeerConnectionBuilder::new()
-            .with_configuration(RTCConfigurationBuilder::default().with_ice_servers(servers).build())
+            .with_configuration(
+                RTCConfigurationBuilder::default()
+                    .with_ice_servers(servers)
+                    .with_ice_transport_policy(match policy {
+                        Policy::RelayOnly => RTCIceTransportPolicy::Relay,
+                        Policy::Any | Policy::DirectOnly => RTCIceTransportPolicy::All,
+                    })
+                    .build(),
+            )
             .with_setting_engine(settings(reach, window))
-            .with_handler(Arc::new(Handler { events: sender }))
+            .with_handler(Arc::new(Handler { events: sender, policy, seen: seen.clone() }))
             .with_runtime(Arc::new(runtime.clone()))
             .with_dedicated_reactor_pool_size(threads)
-            .with_udp_addrs(match reach {
-                Reach::SameHost => vec!["127.0.0.1:0"],
-                Reach::Everywhere => vec!["0.0.0.0:0", "[::]:0"],
-            })
+            .with_udp_addrs(grounds.bind_addresses().map_err(|error| LaneError::Local(error.to_string()))?)
             .with_data_channel_send_buffer_limit(Engine::HERE.send_buffer_bytes(reach))
             .build()
             .await
@@ -206,7 +167,8 @@ impl Lane {
             events,
             runtime,
             opened: 0,
-            remote_candidates: 0,
+            screen: Screen::new(reach, policy),
+            seen,
         };
         for (label, id) in channels {
             lane.channels.push(negotiated(&*lane.connection, label, *id).await?);
@@ -252,12 +214,9 @@ impl Lane {
     /// Takes one of the peer's candidates. One that is not usable is passed over, as RFC 8838 §8 asks;
     /// past a bound all are. Call it only after the peer's description was taken.
     pub async fn add_candidate(&mut self, candidate: &str) {
-        self.remote_candidates += 1;
-        if self.remote_candidates > MAX_REMOTE_CANDIDATES {
-            return;
-        }
-        if let Ok(init) = serde_json::from_str::<RTCIceCandidateInit>(candidate) {
-            self.connection.add_ice_candidate(init).await.ok();
+        if let Some(candidate) = self.screen.take(candidate) {
+            lock(&self.seen).theirs(candidate.kind, candidate.address);
+            self.connection.add_ice_candidate(candidate.init()).await.ok();
         }
     }
 
@@ -296,15 +255,22 @@ impl Lane {
 
     /// How the peer was reached.
     pub async fn path(&self) -> Path {
-        let unknown = Path { kind: PathKind::Direct, address: None };
-        let Some(sctp) = self.connection.sctp().await else { return unknown };
+        let Some(sctp) = self.connection.sctp().await else { return Path::UNKNOWN };
         let pair = sctp.transport().ice_transport().get_selected_candidate_pair().await;
-        let Ok(Some(pair)) = pair else { return unknown };
-        let relayed = [pair.local(), pair.remote()].iter().any(|it| it.typ == RTCIceCandidateType::Relay);
-        match relayed {
-            true => Path { kind: PathKind::Relayed, address: None },
-            false => Path { kind: PathKind::Direct, address: pair.remote().address.parse().ok() },
-        }
+        let Ok(Some(pair)) = pair else { return Path::UNKNOWN };
+        let end = |it: &RTCIceCandidate| {
+            let address = SocketAddr::new(it.address.parse().ok()?, it.port);
+            Some((Kind::of(it.typ)?, address))
+        };
+        let (Some(local), Some(remote)) = (end(pair.local()), end(pair.remote())) else {
+            return Path::UNKNOWN;
+        };
+        let base = base_of(pair.local()).unwrap_or(local.1).ip();
+        let Grounds { reach, policy, ice_servers, relay_names, .. } = &self.grounds;
+        let asked = !ice_servers.is_empty();
+        let around = Circumstances { reach: *reach, policy: *policy, asked, relay_names };
+        let way = lock(&self.seen).way(Pair { local, base, remote }, around);
+        Path::new(way, remote.1.ip())
     }
 
     /// The open first lane as a link.

@@ -8,7 +8,7 @@ use rtc::peer_connection::transport::RTCDtlsRole;
 use webrtc::peer_connection::{SettingEngine, SettingEngineBuilder};
 
 use crate::transport::engine::Engine;
-use crate::transport::peer::Reach;
+use crate::transport::grounds::Reach;
 use crate::wire::block::{HEADER_BYTES, MAX_PAYLOAD_BYTES};
 
 /// The largest SCTP packet, in bytes.

@@ -133,8 +133,13 @@ impl Runtime for LaneRuntime {
     /// Takes addresses only: the driver waits for this call, and a name that does not resolve would
     /// hold up all candidates. Names are resolved before a lane is built.
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
-        let parsed = host.parse::<SocketAddr>();
-        Box::pin(async { parsed.map(both_addresses).map_err(io::Error::other) })
+        let parsed = host.parse::<SocketAddr>().ok().or_else(|| {
+            // Of a TURN server the library writes an IPv6 address without its brackets.
+            let (address, port) = host.rsplit_once(':')?;
+            Some(SocketAddr::new(address.parse().ok()?, port.parse().ok()?))
+        });
+        let parsed = parsed.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput));
+        Box::pin(async { parsed.map(both_addresses) })
     }
 
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {

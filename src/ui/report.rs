@@ -1,13 +1,12 @@
 //! The wording of what happened: offers, outcomes, ends. Pure; the lines are printed elsewhere.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::session::Summary;
+use crate::transport::{self, Because, Way};
 use crate::ui::line::{Line, Paint};
 use crate::ui::{Problem, Role, text};
-use crate::wire::PathKind;
 use crate::wire::path::RelPath;
 use crate::wire::peer::{Offer, OfferItem, Outcome, Totals};
 
@@ -67,24 +66,39 @@ pub(crate) fn offer(offer: &Offer, destination: &Path, columns: usize) -> Vec<Li
     lines
 }
 
-/// How the peers are connected: `connected: direct, 192.168.1.7`.
-pub(crate) fn connected(path: PathKind, address: Option<IpAddr>) -> Line {
-    match (path, address) {
-        (PathKind::Direct, Some(address)) => Line::plain(format_args!("connected: direct, {address}")),
-        (PathKind::Direct, None) => Line::plain("connected: direct"),
-        // The address would be the relay's, which tells nothing about the other side.
-        (PathKind::Relayed, _) => Line::plain("connected: relayed"),
-        (PathKind::Failed, _) => Line::plain("no path to the other side was found"),
+/// How the peers are connected: `connected: direct over LAN, 192.168.1.7`.
+pub(crate) fn connected(verb: &str, path: &transport::Path) -> Line {
+    let direct = match &path.way {
+        Way::Unknown => "direct",
+        Way::ThisMachine => "direct on this machine",
+        Way::Lan => "direct over LAN",
+        Way::Ipv6 => "direct over IPv6",
+        Way::Open => "direct over IPv4",
+        Way::OneNat => "direct through a NAT",
+        Way::BothNats => "direct through both NATs",
+        Way::Relayed { by, because } => {
+            return Line::plain(format_args!("{verb}: relayed by {by} {}", why_relayed(*because)));
+        }
+    };
+    match path.address {
+        // An address of this machine tells nothing that the words do not.
+        Some(address) if path.way != Way::ThisMachine => {
+            Line::plain(format_args!("{verb}: {direct}, {address}"))
+        }
+        _ => Line::plain(format_args!("{verb}: {direct}")),
     }
 }
 
-/// How they are connected after a lost link.
-pub(crate) fn connected_again(path: PathKind, address: Option<IpAddr>) -> Line {
-    match (path, address) {
-        (PathKind::Direct, Some(address)) => Line::plain(format_args!("connected again: direct, {address}")),
-        (PathKind::Direct, None) => Line::plain("connected again: direct"),
-        (PathKind::Relayed, _) => Line::plain("connected again: relayed"),
-        (PathKind::Failed, _) => Line::plain("no path to the other side was found"),
+fn why_relayed(because: Because) -> &'static str {
+    match because {
+        Because::RelayOnlyHere => "because of --relay-only",
+        Because::RelayOnlyThere => "because the other side tells no address of its own",
+        Because::UdpBlockedHere => "because UDP is blocked here",
+        Because::UdpBlockedThere => "because UDP is blocked on the other side",
+        Because::SymmetricBoth => "because both sides have a symmetric NAT",
+        Because::SymmetricHere => "because this side has a symmetric NAT",
+        Because::SymmetricThere => "because the other side has a symmetric NAT",
+        Because::NoDirectPath => "because no direct path worked",
     }
 }
 

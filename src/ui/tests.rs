@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::code::Code;
 use crate::session::{Answer, Event, Summary};
+use crate::transport::{self, Because, Way};
 use crate::ui::testing::Captured;
 use crate::ui::{Allowed, Leftover, Problem, Reporter, Role, Style, Verbosity};
-use crate::wire::PathKind;
 use crate::wire::path::{RelPath, is_unsafe_to_show};
 use crate::wire::peer::{Offer, OfferItem, Outcome, SourceFault, Totals};
 
@@ -19,6 +19,10 @@ fn said(role: Role, verbosity: Verbosity, talk: impl FnOnce(&Reporter)) -> Strin
     let style = Style { role, verbosity, colour: Allowed::OnTerminal, motion: Allowed::OnTerminal };
     talk(&Reporter::with_sink(style, Box::new(captured.clone())));
     captured.text()
+}
+
+fn way(way: Way) -> transport::Path {
+    transport::Path::new(way, [192, 168, 1, 7].into())
 }
 
 fn path(text: &str) -> RelPath {
@@ -42,6 +46,32 @@ fn settled(name: &str, outcome: Outcome) -> Event {
 }
 
 #[test]
+fn each_way_to_the_other_side_has_its_sentence() {
+    let relayed = |because| Way::Relayed { by: "relay.example.org".to_owned(), because };
+    for (kind, text) in [
+        (Way::Unknown, "direct, 192.168.1.7"),
+        (Way::ThisMachine, "direct on this machine"),
+        (Way::Lan, "direct over LAN, 192.168.1.7"),
+        (Way::Ipv6, "direct over IPv6, 192.168.1.7"),
+        (Way::Open, "direct over IPv4, 192.168.1.7"),
+        (Way::OneNat, "direct through a NAT, 192.168.1.7"),
+        (Way::BothNats, "direct through both NATs, 192.168.1.7"),
+        (relayed(Because::RelayOnlyHere), "because of --relay-only"),
+        (relayed(Because::RelayOnlyThere), "because the other side tells no address of its own"),
+        (relayed(Because::UdpBlockedHere), "because UDP is blocked here"),
+        (relayed(Because::UdpBlockedThere), "because UDP is blocked on the other side"),
+        (relayed(Because::SymmetricBoth), "because both sides have a symmetric NAT"),
+        (relayed(Because::SymmetricHere), "because this side has a symmetric NAT"),
+        (relayed(Because::SymmetricThere), "because the other side has a symmetric NAT"),
+        (relayed(Because::NoDirectPath), "because no direct path worked"),
+    ] {
+        let by = if matches!(kind, Way::Relayed { .. }) { "relayed by relay.example.org " } else { "" };
+        let line = said(Role::Send, Verbosity::Normal, |it| it.connected(&way(kind)));
+        assert_eq!(line, format!("connected: {by}{text}\n"));
+    }
+}
+
+#[test]
 fn the_sender_reads_what_is_sent_and_what_to_type() {
     let items = [folder("photos"), file("a.txt", 1), file("b.txt", 2), file("c.txt", 3)];
     let text = said(Role::Send, Verbosity::Normal, |reporter| {
@@ -54,8 +84,8 @@ fn the_sender_reads_what_is_sent_and_what_to_type() {
         reporter.waiting();
         reporter.wrong_guess(1);
         reporter.wrong_guess(0);
-        reporter.connected(PathKind::Direct, Some([192, 168, 1, 7].into()));
-        reporter.connected(PathKind::Relayed, Some([10, 0, 0, 1].into()));
+        reporter.connected(&way(Way::Lan));
+        reporter.connected(&way(Way::Relayed { by: HOSTILE.to_owned(), because: Because::SymmetricBoth }));
         reporter.event(&Event::Accepted);
     });
     assert_eq!(
@@ -70,8 +100,8 @@ fn the_sender_reads_what_is_sent_and_what_to_type() {
          waiting for the other side…\n\
          warning: someone tried a wrong code; that code is burnt, here is a new one\n\
          warning: someone tried a wrong code; that code is burnt, here is a new one (the last one)\n\
-         connected: direct, 192.168.1.7\n\
-         connected: relayed\n\
+         connected: direct over LAN, 192.168.1.7\n\
+         connected: relayed by x\\u{1b}[2J\\r\\n\\u{202e}gpj\\u{9b}1m\\u{7f}\\u{2028} because both sides have a symmetric NAT\n\
          the other side accepted\n"
     );
 }

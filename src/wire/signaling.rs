@@ -289,7 +289,23 @@ pub enum SealedMessage {
         /// An `RTCIceCandidateInit` (W3C WebRTC §4.8.1.2) as JSON text.
         candidate: String,
     },
+    /// Either way, in place of a description or after it: there will be no connection.
+    Unable {
+        /// Why.
+        why: Unable,
+    },
     /// A kind that a newer peer knows.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why a peer cannot connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unable {
+    /// It wants to be reached through a relay only, and has none.
+    NoRelay,
+    /// A reason that a newer peer knows.
     #[serde(other)]
     Unknown,
 }

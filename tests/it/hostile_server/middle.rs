@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use p2pcp::code::{Code, WordCount};
-use p2pcp::connect::stun::StunServers;
-use p2pcp::connect::{Bound, ConnectError, Joined, Limit, Surroundings, Waiting};
+use p2pcp::connect::ice::IceServers;
+use p2pcp::connect::{Bound, ConnectError, Joined, Limit, Policy, Surroundings, Waiting};
 use p2pcp::crypto::Role;
 use p2pcp::dial::Dialer;
 use p2pcp::signaling::{ServerUrl, Signaling};
@@ -184,7 +184,10 @@ pub fn surroundings() -> Surroundings {
     Surroundings {
         limit: Limit::ThisHost,
         host,
-        stun: StunServers::look_up(&[]),
+        server: None,
+        ice: IceServers::look_up(Policy::Any, &[], &[]),
+        policy: Policy::Any,
+        interfaces: Vec::new(),
         lanes: None,
         dialer: Dialer::default(),
     }
