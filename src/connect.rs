@@ -21,8 +21,8 @@ use crate::crypto::{Key, Role};
 use crate::dial::Dialer;
 use crate::session::handshake::{Context, HandshakeError};
 use crate::signaling::{Incoming, ServerUrl, Signaling, SignalingClientError};
+pub use crate::transport::peer::{Better, Policy, interface_names};
 use crate::transport::peer::{LaneError, WebRtcLink};
-pub use crate::transport::peer::{Policy, interface_names};
 use crate::transport::{LinkLost, Path};
 use crate::wire::signaling::{CloseCode, Hex, IceServer, Unable};
 
@@ -78,6 +78,8 @@ pub struct Surroundings {
     pub lanes: Option<u8>,
     /// How servers over TCP are reached.
     pub dialer: Dialer,
+    /// Hears of a path that is better than the first one.
+    pub better: Option<Better>,
 }
 
 impl Surroundings {

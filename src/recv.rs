@@ -71,7 +71,7 @@ pub struct Options {
 /// [`Error`].
 pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error> {
     let mut interrupts = Interrupts::listen();
-    let surroundings = surroundings(&options.meeting, &options.routes, options.lanes);
+    let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, reporter);
     let meet = async {
         let joined = match &options.meeting {
             Meeting::Here(scope) => {
@@ -106,7 +106,7 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
     let stop = interrupts.clone();
     let reunion = bound.reunion;
     let again = async || {
-        let attempt = || meet_again(&options, &url, &reunion);
+        let attempt = || meet_again(&options, &url, &reunion, reporter);
         Some(reconnect(reporter, attempt).await)
     };
     let ended = drive::run(receiver, bound.link, again, hands, &mut person, cancelled(stop)).await;
@@ -182,9 +182,10 @@ async fn meet_again(
     options: &Options,
     known: &ServerUrl,
     reunion: &Reunion,
+    reporter: &Reporter,
 ) -> Result<(WebRtcLink, Path), Error> {
     let meet = async |url: &ServerUrl, within: Duration| {
-        let surroundings = surroundings(&options.meeting, &options.routes, options.lanes);
+        let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, reporter);
         let signaling = Signaling::connect_by(&options.routes.dialer, url, within).await?;
         reunion.meet(signaling, surroundings).await
     };

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
 use crate::code::{Code, WordCount};
 use crate::connect::ice::IceServers;
-use crate::connect::{Bound, ConnectError, Limit, Policy, Surroundings, Waiting, reunion};
+use crate::connect::{Better, Bound, ConnectError, Limit, Policy, Surroundings, Waiting, reunion};
 use crate::dial::Dialer;
 use crate::drive::sending::SendingHands;
 use crate::drive::{self, Person};
@@ -124,7 +125,7 @@ pub async fn run(
         let link = reconnect(reporter, || async {
             let signaling = Signaling::connect_by(&options.routes.dialer, url, reunion::SERVER_WITHIN).await;
             let signaling = signaling.map_err(|error| Error::server(url, error))?;
-            let surroundings = surroundings(&options.meeting, &options.routes, options.lanes);
+            let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, reporter);
             reunion.meet(signaling, surroundings).await.map_err(Error::Join)
         });
         let link = link.await;
@@ -160,7 +161,7 @@ async fn meet(
         reporter.code(waiting.code(), &receive_line(&options.meeting, waiting.code()));
         told(waiting.code());
         reporter.waiting();
-        let surroundings = surroundings(&options.meeting, &options.routes, options.lanes);
+        let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, reporter);
         let joined = waiting.joined().await.map_err(Error::Meeting)?;
         let bound = joined.bind(surroundings).await;
         place.be_silent().await;
@@ -184,7 +185,12 @@ async fn meet(
 }
 
 /// What this machine brings to a meeting; STUN and TURN servers are looked up from now on, where they are needed.
-pub(crate) fn surroundings(meeting: &Meeting, routes: &Routes, lanes: Option<u8>) -> Surroundings {
+pub(crate) fn surroundings(
+    meeting: &Meeting,
+    routes: &Routes,
+    lanes: Option<u8>,
+    reporter: &Reporter,
+) -> Surroundings {
     let Routes { policy, stun, turn, interfaces, dialer } = routes;
     let none = || IceServers::look_up(*policy, &[], &[]);
     let (limit, server, ice) = match meeting {
@@ -195,7 +201,10 @@ pub(crate) fn surroundings(meeting: &Meeting, routes: &Routes, lanes: Option<u8>
         }
     };
     let (policy, interfaces, dialer) = (*policy, interfaces.clone(), dialer.clone());
-    Surroundings { limit, server, host: host::identity(), ice, policy, interfaces, lanes, dialer }
+    let reporter = reporter.clone();
+    let better: Better = Arc::new(move |path| reporter.connected_better(path));
+    let host = host::identity();
+    Surroundings { limit, server, host, ice, policy, interfaces, lanes, dialer, better: Some(better) }
 }
 
 /// What to type on the other side.

@@ -2,7 +2,7 @@
 //!
 //! [`Link`] is the waist between the session and the network; it has no WebRTC words. Behind it a link
 //! begins with one lane (`grounds`, `peer`, `handler`, `candidates`, `lane`, `settings`, `socket`, `handshake`; `way` tells people how it goes), and where more help (`engine`) it opens
-//! them while it is used (`growing`), spreads bulk frames over them (`pump`, `spread`), and puts them in
+//! them while it is used (`growing`, `opening`, `tries`), spreads bulk frames over them (`pump`, `spread`), and puts them in
 //! order again (`reorder`). Only these files say `webrtc::`; `memory` carries the tests. `tunnel` leads to TURN servers over TCP.
 
 mod best;
@@ -18,6 +18,7 @@ mod lane;
 mod lanes_tests;
 mod link;
 pub mod memory;
+mod opening;
 pub mod peer;
 mod pump;
 mod reorder;
@@ -26,6 +27,7 @@ mod socket;
 mod spread;
 #[cfg(test)]
 mod spread_tests;
+mod tries;
 mod tunnel;
 mod way;
 

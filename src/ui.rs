@@ -135,6 +135,11 @@ impl Reporter {
         self.say(Verbosity::Normal, report::connected("connected", path));
     }
 
+    /// A path that is better than the first one is in use from now on.
+    pub fn connected_better(&self, path: &transport::Path) {
+        self.say(Verbosity::Normal, report::connected("now connected", path));
+    }
+
     /// The peers found a path again after a lost link: `connected again: direct over LAN, 192.168.1.7`.
     pub fn connected_again(&self, path: &transport::Path) {
         self.say(Verbosity::Quiet, report::connected("connected again", path));

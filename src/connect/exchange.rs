@@ -125,7 +125,7 @@ impl Exchange {
     ) -> Result<(WebRtcLink, Path), ConnectError> {
         let (sealer, opener) = schedule.seals(self.role);
         let mut sealed = Sealed { role: self.role, sealer, opener };
-        let Surroundings { limit, host, ice, lanes, policy, interfaces, dialer, server: _ } = surroundings;
+        let Surroundings { limit, host, ice, lanes, policy, interfaces, dialer, better, server: _ } = surroundings;
         // Neither a relay nor a named interface is on the way inside one host.
         let host = host.filter(|_| policy != Policy::RelayOnly && interfaces.is_empty());
         let host = host.map(|host| Hex(schedule.key::<Host>().mac(&host)));
@@ -161,7 +161,7 @@ impl Exchange {
             Ok(fingerprints) => {
                 let bound = bind(self.role, attempt.lane, fingerprints, schedule, self.patience.peer).await?;
                 let (link, path) = bound;
-                Ok((link.growing(lanes), path))
+                Ok((link.growing(lanes, &path, better), path))
             }
             Err(error) => {
                 attempt.lane.abandon().await;

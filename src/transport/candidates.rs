@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use webrtc::peer_connection::{RTCIceCandidate, RTCIceCandidateInit, RTCIceCandidateType};
 
-use crate::transport::grounds::{Policy, Reach};
+use crate::transport::grounds::{Grounds, Policy, Reach};
 use crate::wire::address::{is_of_one_machine, unwrapped};
 
 /// Addresses of a peer that ICE checks; more than any honest machine has.
@@ -155,13 +155,21 @@ pub(super) fn may_be_told(candidate: &Candidate, policy: Policy) -> bool {
 pub(super) struct Screen {
     reach: Reach,
     policy: Policy,
+    /// Where our own relays are, wherever that is.
+    relays: Vec<IpAddr>,
     read: usize,
     passed: HashSet<SocketAddr>,
 }
 
 impl Screen {
     pub(super) fn new(reach: Reach, policy: Policy) -> Self {
-        Self { reach, policy, read: 0, passed: HashSet::new() }
+        Self { reach, policy, relays: Vec::new(), read: 0, passed: HashSet::new() }
+    }
+
+    /// For a lane of these grounds.
+    pub(super) fn of(grounds: &Grounds) -> Self {
+        let relays = grounds.relay_names.iter().map(|(ip, _)| *ip).collect();
+        Self { relays, ..Self::new(grounds.reach, grounds.policy) }
     }
 
     /// A candidate of the peer's, as the JSON of an `RTCIceCandidateInit`, if it is to be checked. One that is not is passed over,
@@ -185,7 +193,9 @@ impl Screen {
             Policy::DirectOnly => candidate.kind != Kind::Relay,
             Policy::Any | Policy::RelayOnly => true,
         };
-        kind && may_be_sent_to(self.reach, ip)
+        // Where a relay of ours is on this machine, so are what it gives to others.
+        let ours = candidate.kind == Kind::Relay && self.relays.contains(&ip);
+        kind && (ours || may_be_sent_to(self.reach, ip))
     }
 }
 

@@ -7,6 +7,9 @@
 //!   answer {lane, sdp}, candidates ────────────►
 //! ```
 //!
+//! Where the first lane goes through a relay, a further one is wanted not for speed, but to be without one: each
+//! lane is then another try, made without relays, at growing distances until one opens, and bulk frames move there.
+//!
 //! What is said travels over the first lane, which is bound to the peer; so a description is the peer's
 //! own, and DTLS holds the lane against the fingerprint in it. Whatever fails leaves a link with fewer
 //! lanes; only a peer that breaks these rules loses it.
@@ -23,7 +26,8 @@ use crate::transport::LinkLost;
 use crate::transport::engine::Engine;
 use crate::transport::grounds::{Grounds, Reach};
 use crate::transport::lane::OpenLane;
-use crate::transport::peer::{Lane, LaneError, LaneEvent};
+use crate::transport::opening::Opening;
+use crate::transport::tries::{TRY_FOR, Tries};
 use crate::wire::lanes::{LanesMessage, MAX_LANES, decode, encode};
 
 /// Longest wait for a further lane to open.
@@ -45,6 +49,8 @@ pub(super) struct Most {
     for_distance: bool,
     /// When the other side asks.
     granted: u8,
+    /// The first lane goes through a relay, and these are to go without.
+    pub(super) around_relay: bool,
     /// Threads that work for them; none means the one that works for all else.
     pub(super) threads: usize,
 }
@@ -58,8 +64,15 @@ impl Most {
             asked: beside_first(lanes.unwrap_or(Engine::HERE.lanes(reach, cores))),
             for_distance: lanes.is_none() && Engine::HERE.needs_care(reach),
             granted: beside_first(lanes.unwrap_or(MAX_LANES)),
+            around_relay: false,
             threads: Engine::threads(cores),
         }
+    }
+
+    /// For a link whose first lane goes through a relay: tries to go without. `lanes` of 1 forbids that too.
+    pub(super) fn around_relay(lanes: Option<u8>) -> Self {
+        let tries = if lanes == Some(1) { 0 } else { MAX_LANES - 1 };
+        Self { asked: tries, for_distance: false, granted: tries, around_relay: true, threads: 0 }
     }
 
     /// Whether this side asks for any.
@@ -95,7 +108,9 @@ impl Growth {
         let (done, opened) = mpsc::channel(usize::from(MAX_LANES));
         let (say, to_say) = mpsc::channel(LANE_QUEUE);
         let (part, lanes, opening) = (Part::Neither, BTreeMap::new(), JoinSet::new());
-        let grower = Grower { about, grounds, most, part, lanes, opening, say, heard: 0 };
+        let grounds = if most.around_relay { grounds.without_relays() } else { grounds };
+        let tries = Tries::default();
+        let grower = Grower { about, grounds, most, part, lanes, opening, tries, say, heard: 0 };
         let task = tokio::spawn(grower.run(worth_it.clone(), to_say, done, stopped));
         Self { worth_it, opened: Mutex::new(opened), stop, task }
     }
@@ -147,6 +162,7 @@ struct Grower {
     /// What is heard for each lane.
     lanes: BTreeMap<u8, mpsc::Sender<LanesMessage>>,
     opening: JoinSet<Option<OpenLane>>,
+    tries: Tries,
     say: mpsc::Sender<LanesMessage>,
     heard: usize,
 }
@@ -168,7 +184,11 @@ impl Grower {
                     self.send(&LanesMessage::Ask { further: self.most.asked }).await;
                 }
                 Some(message) = to_say.recv() => self.send(&message).await,
+                number = self.tries.next() => self.open(number, None),
                 Some(opened) = self.opening.join_next() => {
+                    if matches!(opened, Ok(Some(_))) {
+                        self.tries.end();
+                    }
                     if let Ok(Some(lane)) = opened
                         && let Err(refused) = done.try_send(Ok(lane))
                         && let Ok(lane) = refused.into_inner()
@@ -215,7 +235,11 @@ impl Grower {
         match (&message, self.part) {
             (LanesMessage::Ask { further }, Part::Neither) => {
                 self.part = Part::Granted;
-                (1..=self.most.granted.min(*further)).for_each(|lane| self.open(lane, None));
+                let lanes = 1..=self.most.granted.min(*further);
+                match self.most.around_relay {
+                    true => self.tries = Tries::begin(*lanes.end()),
+                    false => lanes.for_each(|lane| self.open(lane, None)),
+                }
             }
             (LanesMessage::Offer { lane, sdp }, Part::Asked)
                 if (1..=self.most.asked).contains(lane) && !self.lanes.contains_key(lane) =>
@@ -237,66 +261,11 @@ impl Grower {
     fn open(&mut self, number: u8, offer: Option<String>) {
         let (hears, heard) = mpsc::channel(LANE_QUEUE);
         self.lanes.insert(number, hears);
-        let opening = Opening { number, heard, say: self.say.clone() };
-        self.opening.spawn(opening.open(offer, self.grounds.clone(), self.most.threads));
-    }
-}
-
-/// A further lane on its way up.
-struct Opening {
-    number: u8,
-    heard: mpsc::Receiver<LanesMessage>,
-    say: mpsc::Sender<LanesMessage>,
-}
-
-impl Opening {
-    /// The lane, when it is open; `None` if it does not come to that.
-    async fn open(mut self, offer: Option<String>, grounds: Grounds, threads: usize) -> Option<OpenLane> {
-        let mut lane = Lane::further(grounds, threads).await.ok()?;
-        let opened = tokio::time::timeout(OPEN_WITHIN, self.introduce(&mut lane, offer)).await;
-        match opened.unwrap_or(Err(LaneError::NoPath)) {
-            Ok(()) => lane.into_further(),
-            Err(error) => {
-                log::debug!("lane {} did not open: {error}", self.number);
-                lane.abandon().await;
-                None
-            }
-        }
-    }
-
-    async fn introduce(&mut self, lane: &mut Lane, offer: Option<String>) -> Result<(), LaneError> {
-        let number = self.number;
-        let mut described = offer.is_some();
-        let description = match offer {
-            Some(offer) => LanesMessage::Answer { lane: number, sdp: lane.answer(offer).await? },
-            None => LanesMessage::Offer { lane: number, sdp: lane.offer().await? },
+        let (within, news) = match self.most.around_relay {
+            true => (TRY_FOR, true),
+            false => (OPEN_WITHIN, false),
         };
-        self.say(description).await?;
-        loop {
-            tokio::select! {
-                event = lane.next_event() => match event {
-                    LaneEvent::Candidate(candidate) => {
-                        self.say(LanesMessage::Candidate { lane: number, candidate }).await?;
-                    }
-                    LaneEvent::Gathered | LaneEvent::Silent => (),
-                    LaneEvent::Open => return Ok(()),
-                    LaneEvent::Failed => return Err(LaneError::NoPath),
-                },
-                heard = self.heard.recv() => match heard {
-                    Some(LanesMessage::Answer { sdp, .. }) if !described => {
-                        lane.accept(sdp).await?;
-                        described = true;
-                    }
-                    Some(LanesMessage::Candidate { candidate, .. }) if described => {
-                        lane.add_candidate(&candidate).await;
-                    }
-                    _ => return Err(LaneError::BadDescription),
-                },
-            }
-        }
-    }
-
-    async fn say(&self, message: LanesMessage) -> Result<(), LaneError> {
-        self.say.send(message).await.map_err(|_| LaneError::NoPath)
+        let opening = Opening { number, heard, within, news, say: self.say.clone() };
+        self.opening.spawn(opening.open(offer, self.grounds.clone(), self.most.threads));
     }
 }

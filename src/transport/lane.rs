@@ -1,6 +1,6 @@
 //! The open lanes of a link, as far as bulk frames go.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Shared, PoisonError};
 
 use bytes::Bytes;
@@ -8,8 +8,8 @@ use tokio::sync::{Mutex, mpsc};
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 use webrtc::peer_connection::PeerConnection;
 
-use crate::transport::LinkLost;
 use crate::transport::peer::LaneEvent;
+use crate::transport::{LinkLost, Path};
 
 /// All lanes that a link has had. None is taken away, so a lane keeps its place.
 pub(super) struct Lanes {
@@ -41,7 +41,10 @@ pub(super) struct OpenLane {
     pub(super) bulk: Arc<dyn DataChannel>,
     events: Mutex<mpsc::Receiver<LaneEvent>>,
     used: AtomicBool,
+    sent: AtomicU64,
     lost: AtomicBool,
+    /// Where it goes, if that is news.
+    pub(super) path: Option<Path>,
 }
 
 impl OpenLane {
@@ -50,8 +53,8 @@ impl OpenLane {
         bulk: Arc<dyn DataChannel>,
         events: mpsc::Receiver<LaneEvent>,
     ) -> Self {
-        let (used, lost) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { connection, bulk, events: Mutex::new(events), used, lost }
+        let (used, lost, sent) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
+        Self { connection, bulk, events: Mutex::new(events), used, sent, lost, path: None }
     }
 
     /// The next frame that comes over it. Cancel safe.
@@ -77,6 +80,16 @@ impl OpenLane {
     /// A frame has gone over it: what is lost with it now is lost with the link.
     pub(super) fn mark_used(&self) {
         self.used.store(true, Ordering::Relaxed);
+    }
+
+    /// So many bytes of bulk went to it.
+    pub(super) fn count(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes of bulk that went to it.
+    pub(super) fn bulk_bytes(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Whether a frame has gone over it.

@@ -1,15 +1,16 @@
 //! Links of several lanes over real WebRTC, on loopback.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use webrtc::data_channel::DataChannelEvent;
 
 use crate::transport::growing::Most;
-use crate::transport::peer::{Lane, LaneEvent, Reach, WebRtcLink};
-use crate::transport::{Link, LinkLost};
-use crate::wire::Channel;
+use crate::transport::peer::{Better, Lane, LaneEvent, Reach, WebRtcLink};
+use crate::transport::{Link, LinkLost, Path, Way};
 use crate::wire::lanes::{LanesMessage, MAX_LANES, decode, encode};
+use crate::wire::{Channel, PathKind};
 
 /// Longest wait for anything; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,7 +46,7 @@ async fn pair() -> (WebRtcLink, WebRtcLink) {
 /// A pair that grows, with the most lanes that the sender asks for and the receiver grants.
 async fn growing(asked: u8, granted: u8) -> (WebRtcLink, WebRtcLink) {
     let (sender, receiver) = pair().await;
-    (sender.growing(Some(asked)), receiver.growing(Some(granted)))
+    (sender.growing(Some(asked), &Path::UNKNOWN, None), receiver.growing(Some(granted), &Path::UNKNOWN, None))
 }
 
 fn frame(number: u64) -> Bytes {
@@ -132,12 +133,39 @@ async fn lanes_on_threads_of_their_own_bring_all_in_order_too() {
     soon(async { tokio::join!(sender.close(), receiver.close()) }).await;
 }
 
+/// Bulk leaves the relay as soon as there is another way, and whoever wants to know hears of it.
+#[tokio::test]
+async fn a_link_through_a_relay_finds_a_path_without_one_and_moves_there() {
+    let (sender, receiver) = pair().await;
+    let relayed = Path { kind: PathKind::Relayed, ..Path::UNKNOWN };
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = heard.clone();
+    let better: Better = Arc::new(move |path: &Path| hears.lock().unwrap().push(path.way.clone()));
+    let sender = sender.growing(None, &relayed, Some(better));
+    let receiver = receiver.growing(None, &relayed, None);
+    let mut before = None;
+    flow(&sender, &receiver, 0, |came| {
+        let over_first = sender.lanes.first.bulk_bytes();
+        if before.is_none() && sender.lanes() == 2 && receiver.lanes() == 2 {
+            before = Some((came, over_first));
+        }
+        before.is_some_and(|(at, _)| came >= at + 64 * MEBIBYTE)
+    })
+    .await;
+    assert_eq!((sender.lanes(), receiver.lanes()), (2, 2), "one is enough");
+    assert_eq!(*heard.lock().unwrap(), [Way::ThisMachine]);
+    // What was on its way when the second lane opened, and no more.
+    let (_, before) = before.unwrap();
+    assert!(sender.lanes.first.bulk_bytes() - before <= 8 << 20, "bulk stayed on the relay");
+    soon(async { tokio::join!(sender.close(), receiver.close()) }).await;
+}
+
 /// As over distance with the stock engine.
 #[tokio::test]
 async fn an_engine_that_needs_care_brings_all_in_order_too() {
     let (sender, receiver) = pair().await;
     let most = Most::new(Some(4), Reach::Everywhere);
-    let (sender, receiver) = (sender.grow(most, true), receiver.growing(None));
+    let (sender, receiver) = (sender.grow(most, true), receiver.growing(None, &Path::UNKNOWN, None));
     let mut grown_at = None;
     flow(&sender, &receiver, 0, |came| {
         if grown_at.is_none() && (sender.lanes(), receiver.lanes()) == (4, 4) {
@@ -216,7 +244,7 @@ async fn a_lane_with_a_channel_that_nobody_knows_is_closed() {
 /// Says `frames` about lanes to an end that `is_bound`, or not; how that end takes them.
 async fn told(is_bound: bool, frames: Vec<Vec<u8>>) -> LinkLost {
     let (hostile, honest) = pair().await;
-    let honest = if is_bound { honest.growing(None) } else { honest };
+    let honest = if is_bound { honest.growing(None, &Path::UNKNOWN, None) } else { honest };
     let lost = soon(async {
         let tell = async {
             for frame in &frames {
@@ -264,7 +292,7 @@ async fn who_breaks_the_rules_about_lanes_loses_the_link() {
 #[tokio::test]
 async fn whoever_asks_for_more_than_there_may_be_gets_that_many() {
     let (hostile, honest) = pair().await;
-    let honest = honest.growing(None);
+    let honest = honest.growing(None, &Path::UNKNOWN, None);
     hostile.about.send(encode(&LanesMessage::Ask { further: 255 }).unwrap().as_slice().into()).await.unwrap();
     let mut offered = Vec::new();
     let hear = async {

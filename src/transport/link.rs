@@ -13,17 +13,20 @@ use futures_util::future::select_all;
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
 use crate::transport::engine::Engine;
-use crate::transport::grounds::Grounds;
+use crate::transport::grounds::{Grounds, Policy};
 use crate::transport::growing::{Growth, Most};
 use crate::transport::lane::{Lanes, OpenLane};
-use crate::transport::pump::{Ask, Pump};
+use crate::transport::pump::{Ask, GROW_AFTER, GROW_AROUND_RELAY_AFTER, Pump};
 use crate::transport::reorder::Reorder;
 use crate::transport::spread::Spread;
-use crate::transport::{Link, LinkLost};
-use crate::wire::Channel;
+use crate::transport::{Link, LinkLost, Path};
+use crate::wire::{Channel, PathKind};
 
 /// Longest wait for the peer to acknowledge the last frames when hanging up.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);
+
+/// Hears of a path that is better than the first one.
+pub type Better = Arc<dyn Fn(&Path) + Send + Sync>;
 
 /// A link over one or more lanes.
 pub struct WebRtcLink {
@@ -36,6 +39,8 @@ pub struct WebRtcLink {
     /// Where bulk frames go, unless all go to the first lane as they are.
     pump: Option<Pump>,
     incoming: Mutex<Reorder>,
+    /// Hears of a path that is better than the first.
+    better: Option<Better>,
     /// Which lane is looked at first for a frame, so that none is looked at never.
     turn: AtomicUsize,
 }
@@ -56,22 +61,36 @@ impl WebRtcLink {
             growth: None,
             pump: None,
             incoming: Mutex::default(),
+            better: None,
             turn: AtomicUsize::new(0),
         }
     }
 
-    /// Lets it open further lanes, `most` in all or as many as help. Only for a link that is bound: what
-    /// comes over the first lane is believed, fingerprints of others too.
-    pub fn growing(self, most: Option<u8>) -> Self {
-        let reach = self.grounds.reach;
-        self.grow(Most::new(most, reach), Engine::HERE.needs_care(reach))
+    /// Lets it open further lanes, `most` in all or as many as help; or, where the `first` one goes through a relay, one
+    /// that does not, of which `better` hears. Only for a link that is bound: what comes over the first lane is
+    /// believed, fingerprints of others too.
+    pub fn growing(mut self, most: Option<u8>, first: &Path, better: Option<Better>) -> Self {
+        let Grounds { reach, policy, .. } = self.grounds;
+        self.better = better;
+        let most = match (first.kind, policy) {
+            (PathKind::Relayed, Policy::Any) => Most::around_relay(most),
+            (PathKind::Relayed, Policy::RelayOnly | Policy::DirectOnly) => Most::around_relay(Some(1)),
+            (PathKind::Direct | PathKind::Failed, _) => Most::new(most, reach),
+        };
+        self.grow(most, Engine::HERE.needs_care(reach))
     }
 
     pub(super) fn grow(mut self, most: Most, careful: bool) -> Self {
         let growth = Growth::start(self.about.clone(), self.grounds.clone(), most);
         if careful || most.may_ask() {
-            let ask = Ask { growth: growth.worth_it(), only_over_distance: most.is_for_distance() };
-            self.pump = Some(Pump::start(self.lanes.clone(), Spread::new(careful), ask));
+            let spread = Spread::new(careful);
+            let (spread, after) = match most.around_relay {
+                true => (spread.sparing_first(), GROW_AROUND_RELAY_AFTER),
+                false => (spread, GROW_AFTER),
+            };
+            let only_over_distance = most.is_for_distance();
+            let ask = Ask { growth: growth.worth_it(), after, only_over_distance };
+            self.pump = Some(Pump::start(self.lanes.clone(), spread, ask));
         }
         self.growth = Some(growth);
         self
@@ -117,6 +136,7 @@ impl WebRtcLink {
             growth.end().await;
         }
         for lane in self.lanes.all() {
+            log::debug!("a lane took {} bytes of bulk", lane.bulk_bytes());
             lane.close().await;
         }
     }
@@ -137,7 +157,11 @@ impl Link for WebRtcLink {
                     Some(_) => (),
                 },
                 grown = self.grown() => {
-                    self.lanes.add(grown?);
+                    let grown = grown?;
+                    if let (Some(path), Some(better)) = (&grown.path, &self.better) {
+                        better(path);
+                    }
+                    self.lanes.add(grown);
                     log::debug!("{} lanes are open", self.lanes());
                 }
                 () = std::future::ready(()), if ready => {

@@ -25,7 +25,7 @@ use crate::transport::engine::Engine;
 pub use crate::transport::grounds::{Grounds, Policy, Reach, StreamRelay, interface_names};
 use crate::transport::handler::{Handler, base_of, lock};
 use crate::transport::lane::OpenLane;
-pub use crate::transport::link::WebRtcLink;
+pub use crate::transport::link::{Better, WebRtcLink};
 use crate::transport::settings::settings;
 use crate::transport::socket::{LaneRuntime, window_bytes};
 use crate::transport::tunnel::Tunnels;
@@ -139,6 +139,7 @@ impl Lane {
             credential: server.credential.unwrap_or_default(),
         });
         let servers = servers.collect();
+        let screen = Screen::of(&grounds);
         let runtime = LaneRuntime::with_tunnels(tunnels);
         let connection = PeerConnectionBuilder::new()
             .with_configuration(
@@ -150,7 +151,7 @@ impl Lane {
                     })
                     .build(),
             )
-            .with_setting_engine(settings(reach, window))
+            .with_setting_engine(settings(reach, policy, window))
             .with_handler(Arc::new(Handler { events: sender, policy, seen: seen.clone() }))
             .with_runtime(Arc::new(runtime.clone()))
             .with_dedicated_reactor_pool_size(threads)
@@ -160,16 +161,8 @@ impl Lane {
             .await
             .map_err(local)?;
         let connection: Arc<dyn PeerConnection> = Arc::new(connection);
-        let mut lane = Self {
-            grounds,
-            connection,
-            channels: Vec::new(),
-            events,
-            runtime,
-            opened: 0,
-            screen: Screen::new(reach, policy),
-            seen,
-        };
+        let mut lane =
+            Self { grounds, connection, channels: Vec::new(), events, runtime, opened: 0, screen, seen };
         for (label, id) in channels {
             lane.channels.push(negotiated(&*lane.connection, label, *id).await?);
         }

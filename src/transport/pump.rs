@@ -20,12 +20,17 @@ const LOOK_IDLY_EVERY: Duration = Duration::from_millis(50);
 
 /// Bytes of bulk after which further lanes are asked for: a job that is as good as done by then would
 /// only pay for them.
-const GROW_AFTER: usize = 8 << 20;
+pub(super) const GROW_AFTER: usize = 8 << 20;
+
+/// The same where the first lane goes through a relay, which costs somebody: less would be over before a path is found.
+pub(super) const GROW_AROUND_RELAY_AFTER: usize = 256 << 10;
 
 /// When to ask for further lanes.
 pub(super) struct Ask {
     /// Who asks for them.
     pub(super) growth: Arc<Notify>,
+    /// After so many bytes of bulk.
+    pub(super) after: usize,
     /// Whether they help over distance only.
     pub(super) only_over_distance: bool,
 }
@@ -94,12 +99,13 @@ async fn run(lanes: Arc<Lanes>, mut spread: Spread, mut frames: mpsc::Receiver<B
             lanes.first.bulk.send(number(0, &[])).await.ok();
         }
         bytes = bytes.saturating_add(frame.len());
-        if !asked && bytes >= GROW_AFTER && (spread.is_far() || !ask.only_over_distance) {
+        if !asked && bytes >= ask.after && (spread.is_far() || !ask.only_over_distance) {
             asked = true;
             ask.growth.notify_one();
         }
         lane.mark_used();
         let numbered = number(at, &frame);
+        lane.count(numbered.len());
         spread.sent(Instant::now(), index, at, frame);
         lane.bulk.send(numbered).await.ok();
     }

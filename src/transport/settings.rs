@@ -8,7 +8,7 @@ use rtc::peer_connection::transport::RTCDtlsRole;
 use webrtc::peer_connection::{SettingEngine, SettingEngineBuilder};
 
 use crate::transport::engine::Engine;
-use crate::transport::grounds::Reach;
+use crate::transport::grounds::{Policy, Reach};
 use crate::wire::block::{HEADER_BYTES, MAX_PAYLOAD_BYTES};
 
 /// The largest SCTP packet, in bytes.
@@ -46,11 +46,20 @@ const LOOPBACK_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// candidate, which is what happens whenever the server is farther away than the peer.
 const STUN_PATH_AFTER: Duration = Duration::from_millis(50);
 
+/// How long a path through a relay waits for one without, from the first check on.
+///
+/// The library waits 2 s. A relay takes two round trips to the server to be there, one for a permission, and its
+/// checks go over the server twice; a direct path takes one round trip for its address, and shorter checks. So
+/// where the direct path exists it is mostly there before this runs at all; this much is for two checks that were lost, or
+/// that a NAT dropped because the other side had not sent yet. The selector nominates once and for all, so a relay that came too
+/// soon would stay; a lane that is tried later (`transport::growing`) mends that.
+const RELAY_AFTER: Duration = Duration::from_millis(500);
+
 /// How long an address pair is tried.
 const CHECK_FOR: Duration = Duration::from_secs(15);
 
 /// The settings of a lane with such an SCTP receive window, in bytes.
-pub(super) fn settings(reach: Reach, window: u32) -> SettingEngine {
+pub(super) fn settings(reach: Reach, policy: Policy, window: u32) -> SettingEngine {
     let max_message = u32::try_from(HEADER_BYTES + MAX_PAYLOAD_BYTES).expect("256 KiB fits");
     let check_interval = match reach {
         Reach::SameHost => LOOPBACK_CHECK_INTERVAL,
@@ -63,6 +72,10 @@ pub(super) fn settings(reach: Reach, window: u32) -> SettingEngine {
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_srflx_acceptance_min_wait(Some(STUN_PATH_AFTER))
+        .with_relay_acceptance_min_wait(Some(match policy {
+            Policy::RelayOnly => Duration::ZERO,
+            Policy::Any | Policy::DirectOnly => RELAY_AFTER,
+        }))
         .with_ice_connection_attempts(Some(check_interval), Some(checks))
         // Joining the mDNS group fails where there is no default route, and takes the connection with it.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)

@@ -102,6 +102,8 @@ impl Flight {
 #[derive(Debug)]
 pub(super) struct Spread {
     careful: bool,
+    /// The first lane gets bulk only while there is no other.
+    spares_first: bool,
     lanes: Vec<Flight>,
     next: u64,
     /// Frames of lanes that hang, by their numbers.
@@ -119,6 +121,7 @@ impl Spread {
     pub(super) fn new(careful: bool) -> Self {
         Self {
             careful,
+            spares_first: careful,
             lanes: Vec::new(),
             next: 0,
             again: BTreeMap::new(),
@@ -127,6 +130,11 @@ impl Spread {
             latency: Best::new(LATENCY_FOR, Duration::min),
             draining: None,
         }
+    }
+
+    /// Leaves the first lane to control frames when there is another, whatever the engine: it goes through a relay.
+    pub(super) fn sparing_first(self) -> Self {
+        Self { spares_first: true, ..self }
     }
 
     /// So many bytes of lane `index` are not acknowledged; `None` for one that is closed.
@@ -178,7 +186,7 @@ impl Spread {
         }
         let usable = |index: &usize| self.lanes.get(*index).is_some_and(Flight::is_usable);
         let others = 1..self.lanes.len();
-        let first = !self.careful || !others.clone().any(|index| usable(&index));
+        let first = !self.spares_first || !others.clone().any(|index| usable(&index));
         let emptiest = first.then_some(0).into_iter().chain(others).filter(usable);
         let emptiest = emptiest.min_by_key(|index| self.lanes.get(*index).map(Flight::under_way))?;
         let most = if self.careful { CAREFUL_LANE_BYTES } else { LANE_BYTES };

@@ -106,7 +106,7 @@ fn the_first_session_in_the_readme_is_a_real_one() {
     receiver.type_in("n\n");
     // The last lines of a transfer are the tests' of `transfer`; declining makes no folder.
     let said = sender.end().stderr + &receiver.end().stdout;
-    let said = said.replace("recv --loopback", "recv");
+    let said = said.replace("recv --loopback", "recv").replace("direct on this machine", "direct over LAN, ");
     let readme = text("README.md");
     let session = fenced(&readme).into_iter().filter(|(language, _)| *language == "console");
     let mut compared = 0;

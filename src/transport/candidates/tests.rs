@@ -1,3 +1,5 @@
+//! Which candidates of a peer are checked, and what is told of ours: the claims.
+
 use std::net::Ipv4Addr;
 
 use super::*;
@@ -130,4 +132,14 @@ fn nothing_is_told_but_the_address_and_with_relays_only_no_address_of_ours() {
     assert_eq!(told(Policy::RelayOnly, Srflx, "192.0.2.8"), None);
     assert_eq!(told(Policy::DirectOnly, Relay, "192.0.2.7"), None);
     assert_eq!(told(Policy::Any, Host, "0.0.0.0"), None);
+}
+
+#[test]
+fn a_relay_on_this_machine_is_believed_only_if_it_is_ours() {
+    let mut grounds = Grounds::new(Reach::Everywhere, Vec::new());
+    let line = |kind| json(&format!("candidate:1 1 udp 7 127.0.0.1 5000 typ {kind}"));
+    assert!(Screen::of(&grounds).take(&line("relay")).is_none());
+    grounds.relay_names.push(([127, 0, 0, 1].into(), "localhost".to_owned()));
+    assert!(Screen::of(&grounds).take(&line("relay")).is_some());
+    assert!(Screen::of(&grounds).take(&line("host")).is_none());
 }

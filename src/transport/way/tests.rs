@@ -1,3 +1,5 @@
+//! The ways that are told apart, and their reasons: the claims.
+
 use super::*;
 
 const HOME: &str = "192.168.1.5:5000";

@@ -1,3 +1,5 @@
+//! What is a URL of a STUN or TURN server, and what is none.
+
 use super::*;
 
 fn check<T: FromStr<Err = IceUrlError>>(

@@ -190,6 +190,7 @@ pub fn surroundings() -> Surroundings {
         interfaces: Vec::new(),
         lanes: None,
         dialer: Dialer::default(),
+        better: None,
     }
 }
 
