@@ -183,7 +183,8 @@ async fn run_signal(
     let RelayArgs { no_relay, second_port, public_host, relay_bytes, relay_rate } = args.relay;
     let relay = signal::RelayOptions { second_port, public_host, bytes: relay_bytes, rate: relay_rate };
     let relay = (!no_relay).then_some(relay);
-    signal::run(signal::Options { host, port, relay }, reporter, |_| ()).await
+    let tls = way::tls_files(args.tls_cert, args.tls_key, environment)?;
+    signal::run(signal::Options { host, port, relay, tls }, reporter, |_| ()).await
 }
 
 /// `host:port`, `[v6]:port`, or a host alone.

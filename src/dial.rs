@@ -71,3 +71,6 @@ impl fmt::Debug for Dialer {
         f.debug_struct("Dialer").field("proxies", &self.proxies).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

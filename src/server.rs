@@ -1,7 +1,7 @@
 //! The rendezvous: introduces two peers to each other and learns as little as it can.
 //!
-//! One port speaks WebSocket at [`SOCKET_PATH`](crate::wire::signaling::SOCKET_PATH) and answers
-//! `GET /healthz`. Invariants:
+//! One port speaks WebSocket at [`SOCKET_PATH`](crate::wire::signaling::SOCKET_PATH), answers `GET /healthz`, and
+//! relays by TURN over TCP, each with TLS where there is a certificate, or without. Invariants:
 //! - The server imports [`crate::wire`] alone: it has no name for a secret.
 //! - What it relays is never looked into and never logged; log lines carry neither nameplates nor
 //!   addresses.
@@ -12,7 +12,9 @@ pub mod limits;
 pub mod relay;
 pub mod reunions;
 pub mod rooms;
+pub mod tls;
 
+mod accept;
 mod desk;
 mod http;
 mod socket;
@@ -34,6 +36,7 @@ use crate::server::desk::Desk;
 use crate::server::limits::LimitPolicy;
 use crate::server::relay::{Relay, RelayConfig};
 use crate::server::rooms::RoomPolicy;
+use crate::server::tls::Tls;
 use crate::wire::PathKind;
 use crate::wire::signaling::{IceServer, Nameplate};
 
@@ -44,6 +47,8 @@ pub struct Config {
     pub ice_servers: Vec<IceServer>,
     /// How this server itself does STUN and TURN, if it does.
     pub relay: Option<RelayConfig>,
+    /// With what it speaks TLS too, on the same port.
+    pub tls: Option<Tls>,
     /// What rooms may cost.
     pub rooms: RoomPolicy,
     /// What a source may ask for.
@@ -186,7 +191,7 @@ pub async fn run(
             () = &mut shutdown => break,
             accepted = patience.accept(&listener) => match accepted {
                 Ok((stream, peer)) => {
-                    connections.spawn(http::serve(stream, peer, Arc::clone(&desk), stopping.clone()));
+                    connections.spawn(accept::serve(stream, peer, Arc::clone(&desk), stopping.clone()));
                 }
                 Err(error) => log::warn!("could not accept a connection: {error}"),
             },

@@ -1,5 +1,7 @@
 //! `p2pcp signal`: the rendezvous that anyone can host.
 
+mod certificate;
+
 use std::net::SocketAddr;
 
 use crate::error::{Error, Finish};
@@ -7,6 +9,8 @@ use crate::interrupt::Interrupts;
 use crate::server::relay::RelayConfig;
 use crate::server::relay::policy::RelayPolicy;
 use crate::server::{self, Config};
+use crate::signal::certificate::Certificate;
+pub use crate::signal::certificate::TlsFiles;
 use crate::ui::Reporter;
 
 /// Where to listen.
@@ -18,6 +22,8 @@ pub struct Options {
     pub port: u16,
     /// STUN and TURN, or neither.
     pub relay: Option<RelayOptions>,
+    /// With what it speaks TLS too.
+    pub tls: Option<TlsFiles>,
 }
 
 /// How peers are helped that have no path of their own.
@@ -34,10 +40,10 @@ pub struct RelayOptions {
 }
 
 impl RelayOptions {
-    fn config(self) -> RelayConfig {
+    fn config(self, tls: bool) -> RelayConfig {
         let policy = RelayPolicy { room_bytes: self.bytes, room_rate: self.rate, ..RelayPolicy::default() };
         let (second_port, public_host) = (self.second_port, self.public_host);
-        RelayConfig { policy, second_port, public_host, ..RelayConfig::default() }
+        RelayConfig { policy, second_port, public_host, tls }
     }
 }
 
@@ -51,6 +57,7 @@ pub async fn run(
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Finish, Error> {
     let mut stop = Interrupts::listen();
+    let certificate = options.tls.clone().map(Certificate::read).transpose()?;
     let address = (options.host.as_str(), options.port);
     let listener = tokio::net::TcpListener::bind(address).await;
     let listener = listener.map_err(|error| Error::listen(&options, error))?;
@@ -60,7 +67,18 @@ pub async fn run(
     let stopped = async move {
         stop.wait().await;
     };
-    let config = Config { relay: options.relay.map(RelayOptions::config), ..Config::default() };
-    server::run(listener, config, stopped).await?;
+    let tls = certificate.as_ref().map(|it| it.tls.clone());
+    let relay = options.relay.map(|it| it.config(tls.is_some()));
+    let config = Config { relay, tls, ..Config::default() };
+    let follow = async {
+        match certificate {
+            Some(certificate) => certificate.follow().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        served = server::run(listener, config, stopped) => served?,
+        () = follow => {}
+    }
     Ok(Finish::Done)
 }

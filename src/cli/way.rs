@@ -1,6 +1,6 @@
 //! How servers are reached: proxies and certificates, of flags and environment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::arguments::MeetingArgs;
 use crate::cli::environment::Environment;
@@ -8,6 +8,7 @@ use crate::dial::{Dialer, Proxies, Roots};
 use crate::error::Error;
 use crate::fs;
 use crate::send::Meeting;
+use crate::signal::TlsFiles;
 
 /// The way to the server of `meeting`. A rendezvous on the local network needs none.
 pub(super) fn dialer(
@@ -28,6 +29,20 @@ pub(super) fn dialer(
         None => Roots::default(),
     };
     Ok(Dialer::new(proxies, roots))
+}
+
+/// The certificate and the key of a server: of the flags, else of the environment.
+pub(super) fn tls_files(
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    environment: &Environment,
+) -> Result<Option<TlsFiles>, Error> {
+    let [of_environment, key_of_environment] = environment.tls_files().map(|it| it.map(PathBuf::from));
+    match (certificate.or(of_environment), key.or(key_of_environment)) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (Some(_), None) | (None, Some(_)) => Err(Error::HalfTls),
+    }
 }
 
 fn roots(file: &Path) -> Result<Roots, Error> {

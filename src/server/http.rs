@@ -1,5 +1,4 @@
-//! One TCP connection up to its one HTTP request: the WebSocket, the health check, or a 404; or to its end, when it is
-//! TURN.
+//! One connection up to its one HTTP request: the WebSocket, the health check, or a 404.
 //!
 //! Invariants: a connection serves one request, within the handshake deadline; a header decides on
 //! whom a connection is counted against only when it comes from a proxy that is trusted.
@@ -16,54 +15,26 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use crate::server::desk::{Desk, Ticket};
-use crate::server::{relay, socket, stopped};
+use crate::server::{socket, stopped};
 use crate::wire::signaling::SOCKET_PATH;
-
-/// What TURN over TCP begins with: the first byte of a STUN request (RFC 8489 §5). HTTP begins with a letter.
-const FIRST_OF_TURN: std::ops::RangeInclusive<u8> = 0..=1;
 
 /// Bytes of request head that are read at most; hyper wants 8 KiB or more.
 const HEAD_BYTES: usize = 8 * 1024;
 
-/// Serves one connection to its end.
-pub(crate) async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// Serves one connection to its end. Without a ticket it comes from a trusted proxy at `address`.
+pub(super) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    address: IpAddr,
+    ticket: Option<Ticket>,
     desk: Arc<Desk>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let address = peer.ip().to_canonical();
-    let proxied = desk.config.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == address);
-    // A proxy's connections are counted against its clients, as soon as their request says who they are.
-    let ticket = if proxied { None } else { desk.admit(Instant::now(), address) };
-    if !proxied && ticket.is_none() {
-        return;
-    }
-    // Signaling is small messages that somebody waits for.
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
-    if let (Some(relay), Some(ticket)) = (&desk.relay, &ticket) {
-        let Ok(Some(first)) = time::timeout(desk.config.timing.handshake, first_byte(&stream)).await else {
-            return;
-        };
-        if FIRST_OF_TURN.contains(&first) {
-            let Ok(local) = stream.local_addr() else { return };
-            if ticket.refusal.is_none() {
-                tokio::select! {
-                    () = relay::serve_stream(Arc::clone(relay), stream, peer, local) => {}
-                    () = stopped(&mut stopping) => {}
-                }
-            }
-            return;
-        }
-    }
     let Some(request) = first_request(stream, &desk, &mut stopping).await else {
         return;
     };
@@ -75,12 +46,6 @@ pub(crate) async fn serve(
         return;
     };
     upgrade(request.upgrade, desk, ticket, stopping).await;
-}
-
-/// What a connection begins with, which stays in it; `None` when it ends first.
-async fn first_byte(stream: &TcpStream) -> Option<u8> {
-    let mut first = [0];
-    (stream.peek(&mut first).await.ok()? > 0).then_some(first[0])
 }
 
 async fn upgrade(upgrade: OnUpgrade, desk: Arc<Desk>, ticket: Ticket, stopping: watch::Receiver<bool>) {
@@ -98,7 +63,7 @@ struct SocketRequest {
 
 /// Answers the connection's one request; returns it when it becomes a WebSocket.
 async fn first_request(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     desk: &Desk,
     stopping: &mut watch::Receiver<bool>,
 ) -> Option<SocketRequest> {

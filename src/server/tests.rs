@@ -1,5 +1,6 @@
 //! What claims about the whole server are made with: a server on a free port, and real clients.
 
+mod doors;
 mod meeting;
 mod refusals;
 mod reunions;

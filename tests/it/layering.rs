@@ -84,7 +84,7 @@ const LAW: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("signal", &["error", "interrupt", "server", "ui"]),
+    ("signal", &["error", "fs", "interrupt", "server", "ui"]),
     (
         "cli",
         &[
