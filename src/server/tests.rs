@@ -3,6 +3,7 @@
 mod doors;
 mod meeting;
 mod refusals;
+mod relaying;
 mod reunions;
 
 use std::net::SocketAddr;

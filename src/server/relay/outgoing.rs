@@ -13,8 +13,9 @@ use crate::server::relay::table::Client;
 const RUN_BYTES: usize = 65_000;
 const RUN_PACKETS: usize = 64;
 
-/// Bytes that wait for a stream to take them. At 10 MB/s that is a tenth of a second, about what a path of 100 ms holds.
-const OUTBOX_BYTES: usize = 1 << 20;
+/// Bytes that wait for a stream to take them: twice what one look at a socket can give. The kernel has a queue of its own,
+/// which is longer.
+const OUTBOX_BYTES: usize = 512 << 10;
 
 /// More of it for answers: over a stream nobody asks twice.
 const OUTBOX_RESERVE: usize = 16 << 10;
@@ -150,7 +151,9 @@ mod tests {
             });
         };
         // The short one ends a run, as would a longer one, or one for somebody else.
-        [(1, 10), (1, 10), (1, 7), (1, 10), (1, 11), (2, 11)].map(|(port, length)| put(port, length));
+        for (port, length) in [(1, 10), (1, 10), (1, 7), (1, 10), (1, 11), (2, 11)] {
+            put(port, length);
+        }
         outgoing.put(|out| {
             out.push(1);
             None
