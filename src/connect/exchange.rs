@@ -125,7 +125,8 @@ impl Exchange {
     ) -> Result<(WebRtcLink, Path), ConnectError> {
         let (sealer, opener) = schedule.seals(self.role);
         let mut sealed = Sealed { role: self.role, sealer, opener };
-        let Surroundings { limit, host, ice, lanes, policy, interfaces, dialer, better, server: _ } = surroundings;
+        let Surroundings { limit, host, ice, lanes, policy, interfaces, dialer, better, server: _ } =
+            surroundings;
         // Neither a relay nor a named interface is on the way inside one host.
         let host = host.filter(|_| policy != Policy::RelayOnly && interfaces.is_empty());
         let host = host.map(|host| Hex(schedule.key::<Host>().mac(&host)));

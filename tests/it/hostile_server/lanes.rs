@@ -5,7 +5,6 @@
 use bytes::Bytes;
 use p2pcp::crypto::Role::{self, Receiver, Sender};
 use p2pcp::crypto::keys::{Fingerprints, Schedule};
-use p2pcp::dial::Dialer;
 use p2pcp::session::handshake::{Context, start};
 use p2pcp::transport::Link;
 use p2pcp::transport::peer::{Lane, LaneEvent, Reach, WebRtcLink};
@@ -24,8 +23,7 @@ struct End {
 
 /// Two ends of one lane over loopback: who offers, who answers.
 async fn lane() -> (End, End) {
-    let direct = &Dialer::default();
-    let new = || Lane::new(Reach::SameHost, &[], direct);
+    let new = || Lane::new(Reach::SameHost, &[]);
     let (mut offering, mut answering) = (new().await.expect("a lane"), new().await.expect("a lane"));
     let offer = offering.offer().await.expect("an offer");
     let answer = answering.answer(offer).await.expect("an answer");

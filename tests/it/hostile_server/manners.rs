@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use futures_util::future::join_all;
 use p2pcp::connect::{ConnectError, Joined};
 use p2pcp::crypto::Role::{self, Receiver, Sender};
-use p2pcp::dial::Dialer;
 use p2pcp::server::{self, Config};
 use p2pcp::signaling::SignalingClientError;
 use p2pcp::transport::peer::{Lane, Reach};
@@ -227,9 +226,7 @@ async fn lies_about_ice_servers_do_no_harm() {
     assert_bound("bad ice servers", meet(greeting, honest()).await).await;
     for server in bad_ice() {
         // Prepared only: nothing is sent before an offer is made.
-        if let Ok(lane) =
-            Lane::new(Reach::Everywhere, std::slice::from_ref(&server), &Dialer::default()).await
-        {
+        if let Ok(lane) = Lane::new(Reach::Everywhere, std::slice::from_ref(&server)).await {
             lane.abandon().await;
         }
     }
