@@ -28,8 +28,8 @@ async fn two_peers_meet_talk_and_part() {
     assert_eq!((ttl, offered), (3600, vec![ice.clone()]));
     let mut receiver = server.client().await;
     receiver.send(&join(nameplate)).await;
-    assert_eq!(receiver.recv().await, ServerMessage::Joined { ns: NS, ice: vec![ice] });
-    assert_eq!(sender.recv().await, ServerMessage::Peer { nr: NR, ice: Vec::new() });
+    assert_eq!(receiver.recv().await, ServerMessage::Joined { ns: NS, ice: vec![ice.clone()] });
+    assert_eq!(sender.recv().await, ServerMessage::Peer { nr: NR, ice: vec![ice] });
     for relay in [
         Relay::Pake { y: Hex([3; 32]), ad: Hex([4; 8]) },
         Relay::Confirm { t: Hex([5; 32]) },
