@@ -22,6 +22,7 @@ mod message;
 mod outgoing;
 mod quota;
 mod requests;
+mod stranger;
 mod stream;
 mod udp;
 

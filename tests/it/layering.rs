@@ -174,6 +174,7 @@ const PURE_FILES: &[&str] = &[
     "server/relay/data.rs",
     "server/relay/binding.rs",
     "server/relay/quota.rs",
+    "server/relay/stranger.rs",
     "server/relay/credentials.rs",
     "server/relay/message.rs",
     "transport/memory.rs",

@@ -9,7 +9,8 @@ use rtc_stun::attributes::{
 };
 
 use crate::server::relay::message::{Reply, Request};
-use crate::server::relay::table::{Client, Table, fits};
+use crate::server::relay::stranger::fits;
+use crate::server::relay::table::{Client, Table};
 
 /// Bits of CHANGE-REQUEST (RFC 5780 §7.2).
 const CHANGE_ADDRESS: u32 = 0x04;

@@ -10,7 +10,8 @@ use rtc_stun::attributes::{
 };
 
 use crate::server::relay::message::{Reply, Request, unmasked};
-use crate::server::relay::table::{Allocation, Answer, Channel, Client, Pass, Peer, Table, until};
+use crate::server::relay::stranger::Pass;
+use crate::server::relay::table::{Allocation, Answer, Channel, Client, Peer, Table, until};
 
 /// An allocation's life when nothing is asked for (RFC 8656 §3.2), and the longest that is given at once (§7.2).
 const LIFETIME: Duration = Duration::from_secs(600);

@@ -21,17 +21,14 @@ use rtc_stun::message::{
 };
 
 use crate::server::limits::Source;
-use crate::server::relay::credentials::{Credentials, Minted, REALM};
+use crate::server::relay::credentials::{Credentials, Minted};
 use crate::server::relay::message::{Reply, Request, Transaction};
 use crate::server::relay::policy::RelayPolicy;
 use crate::server::relay::quota::{Accounts, Replies};
+use crate::server::relay::stranger::Pass;
 
 /// Numbers of relayed addresses: the dynamic ports (RFC 8656 §7.2).
 pub(super) const FIRST_PORT: u16 = 49152;
-
-/// Bytes of the headers of IP and UDP, without which no packet travels.
-const HEADERS_V4: usize = 28;
-const HEADERS_V6: usize = 48;
 
 /// Most addresses of the server that are remembered. A machine has few; a routed prefix has any number.
 const MOST_ADDRESSES: usize = 64;
@@ -55,7 +52,7 @@ pub struct Table {
     pub(super) clients: HashMap<Client, u16>,
     pub(super) accounts: Accounts,
     sources: HashMap<Source, usize>,
-    replies: Replies,
+    pub(super) replies: Replies,
     /// Addresses by which clients with credentials came.
     pub(super) addresses: Vec<IpAddr>,
     /// The two ports of ours for UDP, if there are two.
@@ -107,13 +104,6 @@ impl Peer {
     pub(super) fn channel(&self, now: Instant) -> Option<u16> {
         self.channel.filter(|it| now < it.until).map(|it| it.number)
     }
-}
-
-/// Who sent a request, proved.
-pub(super) struct Pass {
-    pub(super) username: String,
-    pub(super) room: u64,
-    pub(super) until: Instant,
 }
 
 /// An answer, or the number of an error.
@@ -217,62 +207,6 @@ impl Table {
         Some(from)
     }
 
-    /// Who asks (RFC 8489 §9.2.4), or what a stranger hears.
-    fn authenticate(
-        &self,
-        now: Instant,
-        from: Client,
-        request: &mut Request,
-    ) -> Result<(Pass, Vec<u8>), Reply> {
-        let host = from.peer.ip();
-        let challenge = |request: &Request, code| {
-            let nonce = self.credentials.nonce(now, host);
-            request.error(code).with(ATTR_REALM, REALM.as_bytes()).with(ATTR_NONCE, &nonce)
-        };
-        if request.attribute(ATTR_MESSAGE_INTEGRITY).is_none() {
-            return Err(challenge(request, 401));
-        }
-        let named = [ATTR_USERNAME, ATTR_REALM, ATTR_NONCE].map(|it| request.attribute(it));
-        let [Some(username), Some(_), Some(nonce)] = named else {
-            return Err(request.error(400));
-        };
-        if !self.credentials.is_fresh(now, self.policy.longest, host, nonce) {
-            return Err(challenge(request, 438));
-        }
-        let username = std::str::from_utf8(username).unwrap_or("").to_owned();
-        let claim = self.credentials.claim(&username);
-        let key = claim.and_then(|_| self.credentials.key(&username));
-        let (Some(claim), Some(key)) = (claim, key) else {
-            return Err(challenge(request, 401));
-        };
-        // An allocation that stands outlives the time to begin one.
-        let late = request.method() == METHOD_ALLOCATE && claim.until <= now;
-        if !request.verify(&key) || late {
-            return Err(challenge(request, 401));
-        }
-        Ok((Pass { username, room: claim.room, until: claim.until }, key))
-    }
-
-    /// Answers somebody who may be anybody, if that is not too much.
-    fn answer_stranger(
-        &mut self,
-        now: Instant,
-        from: Client,
-        request: &Request,
-        reply: Reply,
-        out: &mut Vec<u8>,
-    ) -> bool {
-        // A stream's other end is where it says it is.
-        if from.stream.is_none() {
-            let source = Source::from(from.peer.ip());
-            if !fits(from, request, reply.len()) || !self.replies.take(now, source, &self.policy) {
-                return false;
-            }
-        }
-        let reply = reply.finish(None);
-        reply.inspect(|it| out.extend_from_slice(it)).is_some()
-    }
-
     /// An error unless all that must be understood is.
     pub(super) fn understand(request: &Request, known: &[AttrType]) -> Result<(), Reply> {
         let always = [ATTR_USERNAME, ATTR_REALM, ATTR_NONCE, ATTR_MESSAGE_INTEGRITY];
@@ -359,12 +293,6 @@ impl Table {
         let (accounts, strangers) = (self.accounts.len(), self.replies.len());
         [self.allocations.len(), self.clients.len(), accounts, self.sources.len(), strangers]
     }
-}
-
-/// Whether an answer of so many bytes is at most half as long again as the request, as packets.
-pub(super) fn fits(from: Client, request: &Request, reply: usize) -> bool {
-    let headers = if from.peer.is_ipv4() { HEADERS_V4 } else { HEADERS_V6 };
-    (reply + headers) * 2 <= (request.len() + headers) * 3
 }
 
 /// `now` and so much later, but not past `end`.
