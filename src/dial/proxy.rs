@@ -84,7 +84,15 @@ impl Proxy {
             Some("socks5h") => (Kind::Socks { resolve_here: false, login: login(&parsed) }, 1080),
             _ => return Err(ProxyUrlError),
         };
-        Ok(Self { host, port: parsed.uri().port_u16().unwrap_or(implied), kind })
+        // What follows the host and is no port was passed over by the library.
+        let has_port = parsed.uri().authority().map(|it| it.as_str()) != parsed.uri().host();
+        let port = match parsed.uri().port_u16() {
+            Some(0) => return Err(ProxyUrlError),
+            Some(port) => port,
+            None if has_port => return Err(ProxyUrlError),
+            None => implied,
+        };
+        Ok(Self { host, port, kind })
     }
 
     /// A stream to `host`, opened by this proxy.

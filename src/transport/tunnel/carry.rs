@@ -54,7 +54,7 @@ pub(super) async fn run(
 }
 
 async fn bring(mut stream: impl AsyncRead + Unpin, pipe: &Pipe) -> io::Result<()> {
-    let mut came = BytesMut::new();
+    let (mut came, mut incoming) = (BytesMut::new(), framing::Messages::default());
     loop {
         // At most one message is left over from before.
         came.reserve(READ.max(framing::LONGEST - came.len().min(framing::LONGEST)));
@@ -62,7 +62,7 @@ async fn bring(mut stream: impl AsyncRead + Unpin, pipe: &Pipe) -> io::Result<()
             return Ok(());
         }
         let mut messages = Vec::new();
-        while let Some(message) = framing::next(&mut came).map_err(io::Error::other)? {
+        while let Some(message) = incoming.next(&mut came).map_err(io::Error::other)? {
             messages.push(message);
         }
         pipe.put(messages).await;

@@ -40,18 +40,32 @@ fn length(start: &[u8]) -> Result<Option<(usize, usize)>, Garbage> {
     Ok(cookie.map(|_| (STUN_HEADER + length, STUN_HEADER + length)))
 }
 
-/// Takes the first whole message out of what came, without its padding.
-///
-/// # Errors
-/// [`Garbage`]; nothing after it can be understood.
-pub(super) fn next(came: &mut BytesMut) -> Result<Option<Bytes>, Garbage> {
-    match length(came)? {
-        Some((bytes, padded)) if padded <= came.len() => {
-            let mut message = came.split_to(padded);
-            message.truncate(bytes);
-            Ok(Some(message.freeze()))
+/// Takes the messages out of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    /// Whether a STUN message has come.
+    begun: bool,
+}
+
+impl Messages {
+    /// Takes the first whole message out of what came, without its padding.
+    ///
+    /// # Errors
+    /// [`Garbage`]; nothing after it can be understood.
+    pub(super) fn next(&mut self, came: &mut BytesMut) -> Result<Option<Bytes>, Garbage> {
+        // A server has no channel to send on before it answered a request; but HTTP begins like one.
+        if !self.begun && came.first().is_some_and(|first| CHANNELS.contains(first)) {
+            return Err(Garbage);
         }
-        _ => Ok(None),
+        match length(came)? {
+            Some((bytes, padded)) if padded <= came.len() => {
+                self.begun = true;
+                let mut message = came.split_to(padded);
+                message.truncate(bytes);
+                Ok(Some(message.freeze()))
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -79,7 +93,7 @@ pub(super) fn request_id(datagram: &[u8]) -> Option<[u8; 12]> {
 mod tests {
     use bytes::BytesMut;
 
-    use super::{COOKIE, Garbage, next, padding, request_id};
+    use super::{COOKIE, Garbage, Messages, padding, request_id};
 
     fn stun(kind: [u8; 2], attributes: &[u8]) -> Vec<u8> {
         let length = u16::try_from(attributes.len()).unwrap().to_be_bytes();
@@ -100,10 +114,10 @@ mod tests {
             stream.extend_from_slice(padding(message).unwrap());
         }
         for piece in 1..=stream.len() {
-            let (mut came, mut found) = (BytesMut::new(), Vec::new());
+            let (mut messages_of, mut came, mut found) = (Messages::default(), BytesMut::new(), Vec::new());
             for bytes in stream.chunks(piece) {
                 came.extend_from_slice(bytes);
-                while let Some(message) = next(&mut came).unwrap() {
+                while let Some(message) = messages_of.next(&mut came).unwrap() {
                     found.push(message.to_vec());
                 }
             }
@@ -122,9 +136,10 @@ mod tests {
             &[0, 1, 0, 3],
             &[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x43],
         ] {
-            assert_eq!(next(&mut BytesMut::from(garbage)), Err(Garbage), "{garbage:?}");
+            assert_eq!(Messages::default().next(&mut BytesMut::from(garbage)), Err(Garbage), "{garbage:?}");
         }
-        assert_eq!(next(&mut BytesMut::from(&[0, 1, 0, 0, 0x21][..])), Ok(None), "too early to tell");
+        let mut begun = BytesMut::from(&[0, 1, 0, 0, 0x21][..]);
+        assert_eq!(Messages::default().next(&mut begun), Ok(None), "too early to tell");
     }
 
     #[test]

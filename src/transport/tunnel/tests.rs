@@ -45,6 +45,11 @@ fn request(id: u8) -> Vec<u8> {
     [&[0, 3, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[id; 12]].concat()
 }
 
+/// A server's answer to it.
+fn answer(id: u8) -> Vec<u8> {
+    [&[1, 3, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[id; 12]].concat()
+}
+
 /// The datagrams of one receive, and whom they are from.
 async fn receive(socket: &TunnelSocket) -> (SocketAddr, Vec<Vec<u8>>) {
     let (mut buffer, mut meta) = (vec![0; 96_000], [RecvMeta::default(); 1]);
@@ -94,6 +99,8 @@ async fn datagrams_of_one_size_are_one_receive() {
     let (tunnels, mut far) = tunnel(1 << 20);
     let socket = socket(&tunnels);
     socket.send_to(&request(1), made_up()).await.unwrap();
+    far.write_all(&answer(1)).await.unwrap();
+    assert_eq!(receive(&socket).await.1, [answer(1)]);
     let sizes = [1200, 1200, 1200, 800, 1200, 1400];
     let stream: Vec<u8> = sizes.iter().flat_map(|len| channel_data(*len, 1)).collect();
     far.write_all(&stream).await.unwrap();
@@ -115,6 +122,8 @@ async fn what_goes_elsewhere_goes_by_the_socket_and_neither_way_starves_the_othe
     let (len, from) = other.recv_from(&mut buffer).unwrap();
     assert_eq!((&buffer[..len], from), (&b"direct"[..], socket.local_addr().unwrap()));
 
+    far.write_all(&answer(1)).await.unwrap();
+    assert_eq!(receive(&socket).await.1, [answer(1)]);
     for _ in 0..4 {
         other.send_to(b"back", from).unwrap();
         // Of another size each, so that each is a receive of its own.
@@ -156,7 +165,7 @@ async fn a_request_that_comes_again_is_sent_once() {
 
 #[tokio::test]
 async fn a_stream_that_does_not_move_costs_datagrams_and_no_memory() {
-    let (tunnels, mut far) = tunnel(1);
+    let (tunnels, mut far) = tunnel(4 << 10);
     let socket = socket(&tunnels);
     let datagram = channel_data(1000, 0);
     for _ in 0..10_000 {
@@ -172,9 +181,10 @@ async fn a_stream_that_does_not_move_costs_datagrams_and_no_memory() {
 
 #[tokio::test]
 async fn a_server_that_says_more_than_is_taken_is_not_read() {
-    let (tunnels, mut far) = tunnel(1);
+    let (tunnels, mut far) = tunnel(64 << 10);
     let socket = socket(&tunnels);
     socket.send_to(&request(1), made_up()).await.unwrap();
+    far.write_all(&answer(1)).await.unwrap();
     let flood = async {
         let datagram = channel_data(60_000, 0);
         let mut sent = 0;
