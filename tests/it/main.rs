@@ -9,4 +9,5 @@ mod reliability;
 mod session;
 mod support;
 mod transfer;
+mod tunnel;
 mod vectors;
