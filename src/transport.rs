@@ -21,6 +21,8 @@ pub mod memory;
 mod opening;
 pub mod peer;
 mod pump;
+#[cfg(test)]
+mod relays_tests;
 mod reorder;
 mod settings;
 mod socket;

@@ -246,7 +246,7 @@ impl Lane {
         Ok((ours, Sha256::digest(theirs).into()))
     }
 
-    /// How the peer was reached.
+    /// How the peer was reached. To be asked of every first lane that is open: its driver hears of a relay by this.
     pub async fn path(&self) -> Path {
         let Some(sctp) = self.connection.sctp().await else { return Path::UNKNOWN };
         let pair = sctp.transport().ice_transport().get_selected_candidate_pair().await;
@@ -258,6 +258,9 @@ impl Lane {
         let (Some(local), Some(remote)) = (end(pair.local()), end(pair.remote())) else {
             return Path::UNKNOWN;
         };
+        if local.0 == Kind::Relay {
+            self.runtime.go_through_relay();
+        }
         let base = base_of(pair.local()).unwrap_or(local.1).ip();
         let Grounds { reach, policy, ice_servers, relay_names, .. } = &self.grounds;
         let asked = !ice_servers.is_empty();

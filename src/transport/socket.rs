@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use webrtc::runtime::{
@@ -36,11 +36,22 @@ const OWN_WINDOW_BYTES: u32 = 16 << 20;
 /// cost up to 50 ms, or 200 ms where ICE was done. A driver that looks around costs 20 to 50 us a look.
 const HURRIED_SLEEP: Duration = Duration::from_millis(2);
 
+/// Rounds that the driver of a relayed lane has to make for each wake, beside the first.
+///
+/// A round of `webrtc` 0.21 first sends what its TURN client has, then lets the connection write, whose packets go to the TURN
+/// client; and takes what the TURN client received last, after which the connection may have something to
+/// write. Then it sleeps. So what came in is answered two rounds later, and what goes out leaves one round later: with
+/// the timers of a lane that is open, after up to a second.
+const MORE_ROUNDS: u8 = 2;
+
 /// `webrtc`'s tokio runtime, with larger socket buffers, a resolver that answers at once, and short
 /// sleeps until [`LaneRuntime::calm`].
 #[derive(Debug, Clone, Default)]
 pub(super) struct LaneRuntime {
     calm: Arc<AtomicBool>,
+    relayed: Arc<AtomicBool>,
+    /// Rounds since the driver slept.
+    rounds: Arc<AtomicU8>,
     heard: Heard,
     tunnels: Arc<Tunnels>,
 }
@@ -54,6 +65,23 @@ impl LaneRuntime {
     /// The lane is open, or given up: its driver may sleep as long as it likes.
     pub(super) fn calm(&self) {
         self.calm.store(true, Ordering::Relaxed);
+    }
+
+    /// Its packets go through a TURN client of ours from now on.
+    pub(super) fn go_through_relay(&self) {
+        self.relayed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the driver has to go round once more before it sleeps.
+    fn goes_round_again(&self) -> bool {
+        if !self.relayed.load(Ordering::Relaxed) {
+            return false;
+        }
+        // Only the driver sleeps, so nobody counts at the same time.
+        let rounds = self.rounds.load(Ordering::Relaxed);
+        let again = rounds < MORE_ROUNDS;
+        self.rounds.store(if again { rounds + 1 } else { 0 }, Ordering::Relaxed);
+        again
     }
 
     /// How long to sleep in place of `duration`.
@@ -143,7 +171,10 @@ impl Runtime for LaneRuntime {
     }
 
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        TokioRuntime.sleep(self.bounded(duration))
+        match self.goes_round_again() {
+            true => Box::pin(std::future::ready(())),
+            false => TokioRuntime.sleep(self.bounded(duration)),
+        }
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
@@ -163,6 +194,15 @@ impl Runtime for LaneRuntime {
 mod tests {
     use super::{HURRIED_SLEEP, LaneRuntime};
     use std::time::Duration;
+
+    #[test]
+    fn the_driver_of_a_relayed_lane_goes_round_three_times_for_each_sleep() {
+        let lane = LaneRuntime::default();
+        assert!((0..9).all(|_| !lane.goes_round_again()));
+        lane.go_through_relay();
+        let rounds: Vec<bool> = (0..6).map(|_| lane.goes_round_again()).collect();
+        assert_eq!(rounds, [true, true, false, true, true, false]);
+    }
 
     /// The driver has its own copy of the runtime.
     #[test]
