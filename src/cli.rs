@@ -13,11 +13,13 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::cli::arguments::{
-    Cli, Command, ConflictArgs, MeetingArgs, OutputArgs, RecvArgs, RelayArgs, SendArgs, SignalArgs,
+    Cli, Command, ConflictArgs, DoctorArgs, MeetingArgs, OutputArgs, RecvArgs, RelayArgs, SendArgs,
+    SignalArgs,
 };
 use crate::cli::environment::{Environment, Origin};
 use crate::code::Code;
 use crate::connect::{Policy, interface_names};
+use crate::dial::Dialer;
 use crate::error::{Error, ExitCode, Finish};
 use crate::fs::{OnConflict, SinkOptions, Stages};
 use crate::interrupt::Interrupts;
@@ -25,8 +27,9 @@ use crate::lan::Scope;
 use crate::send::{Meeting, Routes};
 use crate::signaling::ServerUrl;
 use crate::ui::{Allowed, Problem, Reporter, Role, Style, Verbosity};
+use crate::wire::ice::TurnServer;
 use crate::wire::signaling::DEFAULT_PORT;
-use crate::{clean, recv, send, signal};
+use crate::{clean, doctor, recv, send, signal};
 
 /// Address that `signal` listens on when nothing else is said: this machine only.
 const DEFAULT_LISTEN: &str = "127.0.0.1";
@@ -47,6 +50,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Send(args) => (Role::Send, &args.output),
         Command::Recv(args) => (Role::Recv, &args.talk),
         Command::Signal(args) => (Role::Send, &args.output),
+        Command::Doctor(args) => (Role::Send, &args.output),
         Command::Clean(args) => (Role::Recv, &args.output),
     };
     let reporter = Reporter::new(style(role, output, &environment));
@@ -59,6 +63,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Send(args) => run_send(args, &typed, &environment, &reporter).await,
             Command::Recv(args) => run_recv(args, &typed, &environment, &reporter).await,
             Command::Signal(args) => run_signal(args, &environment, &reporter).await,
+            Command::Doctor(args) => run_doctor(args, &environment, &reporter).await,
             Command::Clean(args) => clean::run(args.folder, args.yes, &reporter).await,
         }
     };
@@ -187,6 +192,26 @@ async fn run_signal(
     signal::run(signal::Options { host, port, relay, tls }, reporter, |_| ()).await
 }
 
+async fn run_doctor(
+    args: DoctorArgs,
+    environment: &Environment,
+    reporter: &Reporter,
+) -> Result<Finish, Error> {
+    let server = match args.server {
+        Some(typed) => Some(typed.parse()?),
+        None => configured_server(environment, reporter)?,
+    };
+    let options = doctor::Options {
+        server,
+        stun: stun(args.stun.as_deref(), environment),
+        turn: turn(environment)?,
+        dialer: way::dialer(&args.way, environment)?,
+        multicast: !args.no_multicast,
+        document: if args.json { doctor::Document::Json } else { doctor::Document::Lines },
+    };
+    doctor::run(options, reporter).await
+}
+
 /// `host:port`, `[v6]:port`, or a host alone.
 fn split_port(typed: &str) -> (String, Option<u16>) {
     let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -215,12 +240,16 @@ fn meeting(
     if let Some(url) = args.server.as_deref().or(linked) {
         return Ok(Meeting::Server(url.parse()?));
     }
-    let Some((host, origin)) = environment.server_host() else {
-        return match args.relay_only {
-            true => Err(Error::RelayNeedsServer),
-            false => Ok(Meeting::Here(Scope::Lan)),
-        };
-    };
+    match configured_server(environment, reporter)? {
+        Some(server) => Ok(Meeting::Server(server)),
+        None if args.relay_only => Err(Error::RelayNeedsServer),
+        None => Ok(Meeting::Here(Scope::Lan)),
+    }
+}
+
+/// The server of the environment or `.env`.
+fn configured_server(environment: &Environment, reporter: &Reporter) -> Result<Option<ServerUrl>, Error> {
+    let Some((host, origin)) = environment.server_host() else { return Ok(None) };
     let bare_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
     let host = if bare_v6 { format!("[{host}]") } else { host };
     let typed = match environment.server_port() {
@@ -231,15 +260,13 @@ fn meeting(
     if origin == Origin::EnvFile {
         reporter.server_from_env_file(&url.to_string());
     }
-    Ok(Meeting::Server(url))
+    Ok(Some(url))
 }
 
 /// Which paths to look for, and by which servers.
 fn routes(args: &MeetingArgs, meeting: &Meeting, environment: &Environment) -> Result<Routes, Error> {
-    let stun = args.stun.clone().or(environment.stun_servers());
-    let stun = stun.unwrap_or_else(|| DEFAULT_STUN_SERVERS.to_owned());
-    let turn = listed(environment.turn_servers().unwrap_or_default()).map(str::parse);
-    let turn = turn.collect::<Result<_, _>>().map_err(Error::TurnServers)?;
+    let stun = stun(args.stun.as_deref(), environment);
+    let turn = turn(environment)?;
     let known = if args.interface.is_empty() { Vec::new() } else { interface_names() };
     if let Some(name) = args.interface.iter().find(|it| !known.contains(it)) {
         return Err(Error::NoInterface { name: name.clone(), known });
@@ -249,9 +276,23 @@ fn routes(args: &MeetingArgs, meeting: &Meeting, environment: &Environment) -> R
         (_, true) => Policy::DirectOnly,
         _ => Policy::Any,
     };
-    let stun = listed(&stun).map(str::to_owned).collect();
-    let dialer = way::dialer(args, meeting, environment)?;
+    let dialer = match meeting {
+        Meeting::Server(_) => way::dialer(&args.way, environment)?,
+        Meeting::Here(_) => Dialer::default(),
+    };
     Ok(Routes { policy, stun, turn, interfaces: args.interface.clone(), dialer })
+}
+
+/// STUN servers to ask.
+fn stun(typed: Option<&str>, environment: &Environment) -> Vec<String> {
+    let list = typed.map(str::to_owned).or(environment.stun_servers());
+    listed(&list.unwrap_or_else(|| DEFAULT_STUN_SERVERS.to_owned())).map(str::to_owned).collect()
+}
+
+/// TURN servers of the user's own.
+fn turn(environment: &Environment) -> Result<Vec<TurnServer>, Error> {
+    let servers = listed(environment.turn_servers().unwrap_or_default()).map(str::parse);
+    servers.collect::<Result<_, _>>().map_err(Error::TurnServers)
 }
 
 /// The parts of a list with commas; `none` stands for an empty one.

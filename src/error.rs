@@ -140,6 +140,9 @@ pub enum Error {
     /// What interrupted transfers left could not be listed or removed.
     #[error("{0}")]
     Clean(DiskFault),
+    /// What was to go to stdout could not be written.
+    #[error("the document could not be written")]
+    Document(#[source] io::Error),
     /// The server failed.
     #[error("the server failed")]
     Serve(#[from] ServerError),
@@ -225,7 +228,9 @@ impl Error {
             Self::Lan(error) => Some(error.to_string()),
             Self::Server { error, .. } => Some(chain(error)),
             Self::Join(error) | Self::Meeting(error) | Self::CodesBurnt(error) => Some(chain(error)),
-            Self::Listen { error, .. } | Self::TlsFile { error, .. } => Some(error.to_string()),
+            Self::Listen { error, .. } | Self::TlsFile { error, .. } | Self::Document(error) => {
+                Some(error.to_string())
+            }
             Self::ProxyAddress(error) => Some(error.to_string()),
             Self::Serve(error) => Some(chain(error)),
             Self::NoCode

@@ -13,6 +13,7 @@
 //!              |    |    +-> lan      (DNS-SD, the port of a nameplate) ---------+
 //!              |    +-> ui  (events in; bars, prompts out) ----------------------+
 //!              +-> signal, send > server    (rooms, sockets, limits) ------------+
+//!              +-> doctor > signaling, lan  (probes, and what they mean) --------+
 //!  error: facts of every layer in; one sentence, a hint and an exit code out.
 //! ```
 //!
@@ -32,6 +33,7 @@ pub mod code;
 pub mod connect;
 pub mod crypto;
 pub mod dial;
+pub mod doctor;
 pub mod drive;
 pub mod error;
 pub mod fs;

@@ -53,6 +53,7 @@ pub struct Signaling {
     /// [`SILENCE`], but in tests.
     silence: Duration,
     unknown: u32,
+    date: Option<String>,
 }
 
 /// A room that is waiting for its receiver.
@@ -121,11 +122,16 @@ impl Signaling {
         timeout: Duration,
     ) -> Result<Self, SignalingClientError> {
         let opened = time::timeout(timeout, dial::open(dialer, url, socket_config())).await;
-        let socket = opened.map_err(|_| SignalingClientError::TimedOut(timeout))??;
+        let (socket, date) = opened.map_err(|_| SignalingClientError::TimedOut(timeout))??;
         let mut ping = time::interval(PING);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
-        Ok(Self { socket, timeout, ping, heard: Instant::now(), silence: SILENCE, unknown: 0 })
+        Ok(Self { socket, timeout, ping, heard: Instant::now(), silence: SILENCE, unknown: 0, date })
+    }
+
+    /// The server's clock when the connection was opened, in the words of HTTP (RFC 9110 §6.6.1), unread; at most 64 bytes.
+    pub fn server_date(&self) -> Option<&str> {
+        self.date.as_deref()
     }
 
     /// Asks for a room; `ns` is the sender's half of the session id.

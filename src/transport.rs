@@ -38,6 +38,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
+pub use crate::transport::socket::udp_buffer_bytes;
 pub use crate::transport::way::{Because, Way};
 use crate::wire::{Channel, PathKind};
 

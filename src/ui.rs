@@ -1,6 +1,6 @@
 //! All that a person sees and is asked: the only part of p2pcp that prints.
 //!
-//! Invariants: everything goes to stderr, stdout stays empty; every text is sanitised on its way
+//! Invariants: everything goes to stderr; stdout stays empty but for a document that `--json` asked for; every text is sanitised on its way
 //! (`ui/line.rs`), whoever it came from; nothing is said by colour alone; no environment variable
 //! is read here ([`Style`] brings those facts along). The clock is read for drawing and nothing else.
 //!
@@ -10,6 +10,7 @@
 //!              └──────► prompt (questions) ────────────┘
 //! ```
 
+mod doctor;
 mod leftovers;
 mod line;
 mod logging;
@@ -34,6 +35,7 @@ use std::time::{Duration, Instant};
 use crate::code::Code;
 use crate::session::{Answer, Event, Summary};
 use crate::transport;
+pub use crate::ui::doctor::{Check, Grade, Reach, Report, VERSION as DOCTOR_VERSION};
 pub use crate::ui::leftovers::Leftover;
 use crate::ui::line::{Line, Paint};
 use crate::ui::progress::{Change, Meter};

@@ -32,6 +32,8 @@ pub(super) enum Command {
     Recv(RecvArgs),
     /// Host the rendezvous for others
     Signal(SignalArgs),
+    /// Check what works from here, and say what to change
+    Doctor(DoctorArgs),
     /// List what interrupted transfers left in a folder, and remove it
     Clean(CleanArgs),
 }
@@ -110,13 +112,8 @@ pub(super) struct MeetingArgs {
     /// STUN servers, separated by commas; `none` for none [env: STUN_SERVERS]
     #[arg(long, value_name = "LIST")]
     pub(super) stun: Option<String>,
-    /// Reach the server through this HTTP or SOCKS proxy; `none` for none [default: that of HTTPS_PROXY or ALL_PROXY,
-    /// for servers on the internet that NO_PROXY does not list]
-    #[arg(long, value_name = "URL")]
-    pub(super) proxy: Option<String>,
-    /// Believe the certificates in this PEM file too: an authority's, or the server's own [env: SIGNALING_TLS_CA]
-    #[arg(long, value_name = "FILE")]
-    pub(super) tls_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) way: WayArgs,
     /// Connect through a relay only, so that the other side learns no address of this machine. Relays beside those
     /// of the server: [env: TURN_SERVERS]
     #[arg(long, conflicts_with_all = ["direct_only", "local", "loopback"])]
@@ -133,6 +130,18 @@ pub(super) struct MeetingArgs {
     /// Most lanes of a connection, whatever seems best; for measuring
     #[arg(long, hide = true, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_LANES)))]
     pub(super) lanes: Option<u8>,
+}
+
+/// How servers are reached.
+#[derive(Debug, Args)]
+pub(super) struct WayArgs {
+    /// Reach the server through this HTTP or SOCKS proxy; `none` for none [default: that of HTTPS_PROXY or ALL_PROXY,
+    /// for servers on the internet that NO_PROXY does not list]
+    #[arg(long, value_name = "URL")]
+    pub(super) proxy: Option<String>,
+    /// Believe the certificates in this PEM file too: an authority's, or the server's own [env: SIGNALING_TLS_CA]
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls_ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -210,6 +219,26 @@ pub(super) struct CleanArgs {
     /// Remove without being asked
     #[arg(short, long)]
     pub(super) yes: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Check with this server [env: SIGNALING_SERVER_ADDR, SIGNALING_SERVER_PORT]
+    #[arg(long, value_name = "URL")]
+    pub(super) server: Option<String>,
+    /// STUN servers, separated by commas; `none` for none [env: STUN_SERVERS]
+    #[arg(long, value_name = "LIST")]
+    pub(super) stun: Option<String>,
+    #[command(flatten)]
+    pub(super) way: WayArgs,
+    /// Print one JSON document on stdout; docs/DOCTOR.md has its schema
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Send nothing to local networks; for tests, which leave them alone
+    #[arg(long, hide = true)]
+    pub(super) no_multicast: bool,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }

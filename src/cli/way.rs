@@ -2,21 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::arguments::MeetingArgs;
+use crate::cli::arguments::WayArgs;
 use crate::cli::environment::Environment;
 use crate::dial::{Dialer, Proxies, Roots};
 use crate::error::Error;
 use crate::fs;
-use crate::send::Meeting;
 use crate::signal::TlsFiles;
 
-/// The way to the server of `meeting`. A rendezvous on the local network needs none.
-pub(super) fn dialer(
-    args: &MeetingArgs,
-    meeting: &Meeting,
-    environment: &Environment,
-) -> Result<Dialer, Error> {
-    let Meeting::Server(_) = meeting else { return Ok(Dialer::default()) };
+/// The way to servers. A rendezvous on the local network needs none.
+pub(super) fn dialer(args: &WayArgs, environment: &Environment) -> Result<Dialer, Error> {
     let proxies = match (&args.proxy, environment.proxy()) {
         (Some(url), _) => Proxies::always(url)?,
         // What cannot be used was warned of when the environment was read.

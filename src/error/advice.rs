@@ -71,7 +71,7 @@ impl Error {
             Self::HalfTls => "give both `--tls-cert FILE` and `--tls-key FILE`",
             Self::Clean(DiskFault::NotAFolder { .. }) => "name the folder that was received into",
             Self::Clean(_) => "look at its permissions, and at what is in it",
-            Self::Serve(_) => return None,
+            Self::Serve(_) | Self::Document(_) => return None,
         };
         Some(hint.to_owned())
     }

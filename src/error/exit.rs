@@ -121,7 +121,7 @@ impl Error {
             | Self::TlsFile { .. }
             | Self::Serve(_) => ExitCode::Failed,
             Self::Server { .. } => ExitCode::Lost,
-            Self::Clean(_) => ExitCode::Disk,
+            Self::Clean(_) | Self::Document(_) => ExitCode::Disk,
             Self::Join(error) | Self::Meeting(error) | Self::CodesBurnt(error) => connect_exit_code(error),
             Self::Session { failure, .. } => session_exit_code(failure),
             Self::Interrupted { interrupt, .. } => ExitCode::of_signal(Some(*interrupt)),

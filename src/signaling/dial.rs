@@ -9,12 +9,15 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use crate::dial::{BoxStream, DialError, Dialer};
 use crate::signaling::{ServerUrl, SignalingClientError};
 
-/// Opens a WebSocket to the server. Has no deadline of its own; cancel safe.
+/// Longest `Date` header that is kept, in bytes; a real one has 29.
+const LONGEST_DATE: usize = 64;
+
+/// Opens a WebSocket to the server, and says what its `Date` header said. Has no deadline of its own; cancel safe.
 pub(crate) async fn open(
     dialer: &Dialer,
     url: &ServerUrl,
     config: WebSocketConfig,
-) -> Result<WebSocketStream<BoxStream>, SignalingClientError> {
+) -> Result<(WebSocketStream<BoxStream>, Option<String>), SignalingClientError> {
     let stream = dialer.dial(url.host(), url.port(), url.is_tls()).await?;
     // The URL was composed of parsed parts; should the library still dislike it, then nothing there
     // can be a server.
@@ -23,7 +26,10 @@ pub(crate) async fn open(
         .into_client_request()
         .map_err(|_| SignalingClientError::NotP2pcp { status: None })?;
     match client_async_with_config(request, stream, Some(config)).await {
-        Ok((socket, _response)) => Ok(socket),
+        Ok((socket, response)) => {
+            let date = response.headers().get("date").and_then(|it| it.to_str().ok());
+            Ok((socket, date.filter(|it| it.len() <= LONGEST_DATE).map(str::to_owned)))
+        }
         Err(error) => Err(judge(error)),
     }
 }

@@ -104,6 +104,12 @@ pub(super) fn window_bytes() -> u32 {
     u32::try_from(window).unwrap_or(u32::MAX)
 }
 
+/// Bytes of receive buffer that a lane's sockets are granted here, as the kernel counts them; `None` where that cannot be told.
+pub fn udp_buffer_bytes() -> Option<usize> {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").ok()?;
+    Some(enlarge(&socket)).filter(|it| *it > 0)
+}
+
 /// Asks for [`BUFFER_BYTES`] each way and returns what receiving was granted.
 #[cfg(unix)]
 fn enlarge(socket: &std::net::UdpSocket) -> usize {

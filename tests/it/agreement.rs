@@ -10,7 +10,7 @@ use p2pcp::wire::signaling::DEFAULT_PORT;
 
 use crate::support::{Work, skip};
 
-const COMMANDS: [Option<&str>; 4] = [None, Some("send"), Some("recv"), Some("signal")];
+const COMMANDS: [Option<&str>; 5] = [None, Some("send"), Some("recv"), Some("signal"), Some("doctor")];
 
 /// A file of the repository.
 fn text(name: &str) -> String {

@@ -85,6 +85,7 @@ const LAW: &[(&str, &[&str])] = &[
         ],
     ),
     ("signal", &["error", "fs", "interrupt", "server", "ui"]),
+    ("doctor", &["dial", "error", "interrupt", "lan", "signaling", "transport", "ui", "wire"]),
     (
         "cli",
         &[
@@ -92,6 +93,7 @@ const LAW: &[(&str, &[&str])] = &[
             "code",
             "connect",
             "dial",
+            "doctor",
             "error",
             "fs",
             "interrupt",
@@ -115,7 +117,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("std::env::", &["cli", "main"]),
     ("std::process::", &["main"]),
     ("webrtc::", &["transport"]),
-    ("rtc::", &["transport"]),
+    ("rtc::", &["doctor", "transport"]),
     ("rtc_sctp::", &["transport"]),
     ("rtc_stun::", &["server"]),
     ("rtc_crypto::", &["server"]),
@@ -135,18 +137,30 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tokio::fs::", &[]),
     ("curve25519_dalek::", &["crypto"]),
     ("aes_gcm::", &["crypto"]),
-    ("getrandom::", &["connect", "drive", "lan", "send", "server"]),
+    ("getrandom::", &["connect", "doctor", "drive", "lan", "send", "server"]),
     (
         "Instant::now()",
-        &["connect", "drive", "reconnect", "recv", "send", "server", "signaling", "transport", "ui"],
+        &[
+            "connect",
+            "doctor",
+            "drive",
+            "reconnect",
+            "recv",
+            "send",
+            "server",
+            "signaling",
+            "transport",
+            "ui",
+        ],
     ),
-    ("SystemTime::now()", &["ui"]),
+    ("SystemTime::now()", &["doctor", "ui"]),
     (
         "tokio::",
         &[
             "cli",
             "connect",
             "dial",
+            "doctor",
             "drive",
             "interrupt",
             "lan",
@@ -178,6 +192,11 @@ const PURE_FILES: &[&str] = &[
     "server/relay/credentials.rs",
     "server/relay/message.rs",
     "transport/memory.rs",
+    "doctor/observed.rs",
+    "doctor/nat.rs",
+    "doctor/judge.rs",
+    "doctor/judge/network.rs",
+    "doctor/judge/machine.rs",
 ];
 
 /// Lines at which a file has become two. Longer ones say why in their head with this phrase.

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: each file is one subject.
 
 mod agreement;
+mod doctor;
 mod hostile_receiver;
 mod hostile_sender;
 mod hostile_server;
