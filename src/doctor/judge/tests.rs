@@ -1,3 +1,5 @@
+//! What observations mean, by table: verdicts, and a grade and a sentence for each check.
+
 use std::time::Duration;
 
 use serde_json::json;
