@@ -7,6 +7,8 @@
 //!  CookieEchoed   -- COOKIE ECHO ------------>   Established
 //!  Established    <----------------- COOKIE ACK --
 //! ```
+//! Between two of our own kind each stands a step earlier: the server with the INIT, the client with the INIT ACK (`setup`).
+//!
 //! `setup` draws this, `closing` the way out, `dispatch` takes chunks in, `packets` puts them out, `resets` closes streams,
 //! `path` finds the packet size, `streams` is the table of what is open, `event` what is told of all this.
 

@@ -2,6 +2,10 @@
 //!
 //! The cookie holds all that the server needs to know of the client, so that an INIT changes nothing; a nonce makes it this
 //! association's. Only the DTLS peer sees it, and what it could forge in it are its own settings: no MAC guards it.
+//!
+//! Two of our own kind do not wait for the cookie. It is there so that a stranger's INIT costs a server nothing and cannot
+//! stand for somebody else (RFC 9260 §5.1.3); below, DTLS has named the peer and ICE has seen its path. So the server stands with
+//! the INIT and the client with the INIT ACK: data follows these at once, and the cookie beside it. That saves a round trip.
 
 use std::time::{Duration, Instant};
 
@@ -43,6 +47,8 @@ pub(super) struct Setup {
     round_trip: Option<Duration>,
     /// Whether an INIT was answered already.
     has_answered: bool,
+    /// A server that stands and has not seen its cookie again: its INIT ACK may have been lost.
+    awaits_cookie: bool,
 }
 
 /// What an INIT or INIT ACK says of the peer.
@@ -70,6 +76,7 @@ impl Setup {
             sent_at,
             round_trip,
             has_answered: false,
+            awaits_cookie: false,
         }
     }
 
@@ -108,16 +115,21 @@ impl Association {
     /// An INIT: answered as long as nothing stands. Afterwards it is an old one: over DTLS a peer that starts anew comes with a
     /// new connection (RFC 8261 §6.1), so RFC 9260's restarts do not happen.
     pub(super) fn handle_init(&mut self, now: Instant, init: &Init) {
-        if !self.is_handshaking() {
+        let peer = Peer::of(init);
+        let again = self.setup.awaits_cookie && peer.tag == self.peer_tag;
+        if !self.is_handshaking() && !again {
             return;
         }
-        let peer = Peer::of(init);
         let answer = self.local_init(Some(peer.to_cookie(&self.setup.nonce)));
-        if self.state == State::Listening {
+        self.control.push_to(peer.tag, Chunk::InitAck(answer));
+        if self.state == State::Listening || again {
             let first = !std::mem::replace(&mut self.setup.has_answered, true);
             self.setup.sent_at = first.then_some(now);
         }
-        self.control.push_to(peer.tag, Chunk::InitAck(answer));
+        if self.state == State::Listening && peer.is_our_kind() {
+            self.establish(now, peer);
+            self.setup.awaits_cookie = true;
+        }
     }
 
     pub(super) fn handle_init_ack(&mut self, now: Instant, init: &Init) {
@@ -127,11 +139,15 @@ impl Association {
         self.setup.peer = Some(peer);
         self.setup.cookie = Some(cookie.clone());
         self.state = State::CookieEchoed;
+        // Before data, also in the packet.
+        self.control.push(Chunk::CookieEcho(cookie));
         // RFC 9260 §6.3.1 C2 for one sample: RTT + 4 * RTT / 2.
         self.setup.answered(now);
         self.setup.wait = (3 * self.setup.round_trip.unwrap_or(INITIAL_WAIT)).clamp(MIN_WAIT, INITIAL_WAIT);
         self.setup.timer.start(now, self.setup.wait);
-        self.control.push(Chunk::CookieEcho(cookie));
+        if peer.is_our_kind() {
+            self.establish(now, peer);
+        }
     }
 
     pub(super) fn handle_cookie_echo(&mut self, now: Instant, cookie: &Bytes) {
@@ -139,6 +155,9 @@ impl Association {
         if self.is_handshaking() {
             self.setup.answered(now);
             self.establish(now, peer);
+        } else if std::mem::take(&mut self.setup.awaits_cookie) {
+            self.setup.answered(now);
+            self.learn_round_trip(now);
         } else if self.peer_tag != peer.tag || self.state == State::Closed {
             return; // RFC 9260 §5.2.4: from another life.
         }
@@ -146,36 +165,45 @@ impl Association {
     }
 
     pub(super) fn handle_cookie_ack(&mut self, now: Instant) {
-        if let Some(peer) = self.setup.peer.filter(|_| self.state == State::CookieEchoed) {
+        let Some(peer) = self.setup.peer.take() else { return };
+        if self.state == State::CookieEchoed {
             self.establish(now, peer);
         }
-    }
-
-    fn establish(&mut self, now: Instant, peer: Peer) {
-        self.state = State::Established;
         self.setup.timer.stop();
         self.setup.cookie = None;
+        // Not earlier: what bundles the cookie has a checksum (RFC 9653 §5.2).
+        self.zero_checksum = peer.extensions.zero_checksum;
+    }
+
+    /// From here on data goes both ways. A client's cookie may still be on its way.
+    fn establish(&mut self, now: Instant, peer: Peer) {
+        self.state = State::Established;
         self.peer_tag = peer.tag;
         self.inbound = Inbound::new(peer.initial_tsn, self.limits);
-        if peer.extensions.padding {
+        if peer.is_our_kind() {
             self.inbound.answer_rarely();
         }
         self.outbound.establish(now, peer.window, peer.extensions.forward_tsn);
-        if let Some(round_trip) = self.setup.round_trip {
-            self.outbound.observe_round_trip(now, round_trip);
-        }
-        self.zero_checksum = peer.extensions.zero_checksum;
+        self.learn_round_trip(now);
+        self.zero_checksum = peer.extensions.zero_checksum && self.setup.cookie.is_none();
         self.stream_count = Some(peer.inbound_streams.min(peer.outbound_streams));
         self.resets.establish(peer.initial_tsn, peer.extensions.reconfig);
         self.path.establish(now);
         self.events.push_back(Event::Connected);
     }
 
+    fn learn_round_trip(&mut self, now: Instant) {
+        if let Some(round_trip) = self.setup.round_trip {
+            self.outbound.observe_round_trip(now, round_trip);
+        }
+    }
+
     pub(super) fn handle_setup_timeout(&mut self, now: Instant) {
-        let chunk = match self.state {
-            State::CookieWait => Chunk::Init(self.local_init(None)),
-            State::CookieEchoed => Chunk::CookieEcho(self.setup.cookie.clone().unwrap_or_default()),
-            _ => return,
+        let chunk = match (self.state, &self.setup.cookie) {
+            (State::Closed, _) => return,
+            (State::CookieWait, _) => Chunk::Init(self.local_init(None)),
+            (_, Some(cookie)) => Chunk::CookieEcho(cookie.clone()),
+            (_, None) => return,
         };
         match self.setup.timer.fire(now, self.setup.wait) {
             Ok(false) => (),
@@ -196,6 +224,11 @@ impl Peer {
     fn of(init: &Init) -> Self {
         let Init { tag, window, outbound_streams, inbound_streams, initial_tsn, extensions, .. } = *init;
         Self { tag, window, outbound_streams, inbound_streams, initial_tsn, extensions }
+    }
+
+    /// Only ours has PAD in its list of chunks.
+    fn is_our_kind(&self) -> bool {
+        self.extensions.padding
     }
 
     fn to_cookie(self, nonce: &[u8; NONCE_BYTES]) -> Bytes {

@@ -30,8 +30,12 @@ use crate::control::bbr::model::{Model, News, bytes_in};
 use crate::control::bbr::phases::Cycle;
 use crate::control::{Acked, Control};
 
-/// The initial window in packets (RFC 6928).
+/// The initial window in packets, for as long as no round trip was measured (RFC 6928).
 const INITIAL_PACKETS: usize = 10;
+
+/// The same from then on, at most: a packet a millisecond of the round trip. RFC 6928 bounds a burst, and these are spread over the
+/// round trip. 32 is what Chromium's QUIC begins with. Over 200 ms it is 1.5 Mbit/s, and saves 1.7 round trips of Startup.
+const SPREAD_PACKETS: usize = 32;
 
 /// The least window in packets (BBR draft): so that SACKs go on even when the receiver waits for a second packet.
 const LEAST_PACKETS: usize = 4;
@@ -87,12 +91,19 @@ impl Bbr {
         controller
     }
 
+    /// The window before the bandwidth is known, in packets.
+    fn first_packets(&self) -> usize {
+        let milliseconds = self.model.min_rtt.map_or(0, |rtt| rtt.as_millis() as usize);
+        milliseconds.clamp(INITIAL_PACKETS, SPREAD_PACKETS)
+    }
+
     fn set_pacing_rate(&mut self) {
         let mut bandwidth = self.model.bandwidth() as f64;
         if !self.cycle.is_bandwidth_known() {
             // Until the bandwidth is known a low sample is no reason to be slower than at first.
             let rtt = self.model.min_rtt.unwrap_or(SUPPOSED_RTT).max(SUPPOSED_RTT);
-            bandwidth = bandwidth.max((INITIAL_PACKETS * self.packet_bytes) as f64 / rtt.as_secs_f64());
+            let first = (self.first_packets() * self.packet_bytes) as f64;
+            bandwidth = bandwidth.max(first / rtt.as_secs_f64());
         }
         self.pacing_rate = (bandwidth * self.cycle.pacing_gain(&self.model) * PACING_MARGIN) as u64;
     }
@@ -127,7 +138,11 @@ impl Control for Bbr {
     }
 
     fn on_acked(&mut self, acked: &Acked) {
+        let was_measured = self.model.min_rtt.is_some();
         let begins_round = self.model.update(acked);
+        if !was_measured && self.model.min_rtt.is_some() {
+            self.window = self.window.max(self.first_packets() * self.packet_bytes);
+        }
         let fast_below = if self.is_fast { FAST_UNTIL } else { FAST_BELOW };
         self.is_fast = self.model.min_rtt.is_some_and(|rtt| rtt < fast_below);
         if self.is_fast {

@@ -60,6 +60,20 @@ fn begins_with_ten_packets_and_doubles() {
     }
 }
 
+/// Ten packets may leave as a burst; more only when it is known over what time to spread them.
+#[test]
+fn the_first_round_trip_allows_thirty_two_packets_spread_over_it() {
+    let mut echo = Echo::new(LONG);
+    echo.round(2);
+    assert!((32..=34).contains(&(echo.control.window() / PACKET)));
+    let in_a_round_trip = echo.control.pacing_rate().unwrap() as f64 * LONG.as_secs_f64();
+    let packets = in_a_round_trip / PACKET as f64;
+    assert!((32.0..32.0 * 2.8).contains(&packets), "{packets}");
+    echo.control.on_timeout(echo.now);
+    echo.round(2);
+    assert!(echo.control.window() / PACKET < 10, "not after a timeout");
+}
+
 #[test]
 fn long_paths_are_paced_and_short_ones_are_not() {
     for (rtt, is_paced) in
