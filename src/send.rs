@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 
 use crate::code::{Code, WordCount};
 use crate::connect::ice::IceServers;
-use crate::connect::{Better, Bound, ConnectError, Limit, Policy, Surroundings, Waiting, reunion};
+use crate::connect::reunion::{self, Reunion};
+use crate::connect::{Better, Bound, ConnectError, Limit, Policy, Surroundings, Waiting};
 use crate::dial::Dialer;
 use crate::drive::sending::SendingHands;
 use crate::drive::{self, Person};
@@ -20,7 +21,7 @@ use crate::fs::{Source, host};
 use crate::interrupt::Interrupts;
 use crate::lan::{self, Announcement, Scope};
 use crate::reconnect::reconnect;
-use crate::server;
+use crate::server::{self, OnlySession};
 use crate::session::lasting::Lasting;
 use crate::session::sender::{Config, Sender};
 use crate::session::{Answer, Event};
@@ -119,6 +120,7 @@ pub async fn run(
     let hands = SendingHands::start(source, survey);
     let mut person = Watcher { reporter, begun: Instant::now(), accepted: false };
     let (stop, reunion) = (interrupts.clone(), bound.reunion);
+    place.expect(&reunion);
     let again = async || {
         place.announce();
         let url = &place.url;
@@ -227,7 +229,7 @@ struct Own {
     nameplate: Nameplate,
     scope: Scope,
     announcement: Option<Announcement>,
-    _server: OwnServer,
+    server: OwnServer,
 }
 
 impl Place {
@@ -252,7 +254,14 @@ impl Place {
         let url = ServerUrl::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let signaling = Signaling::connect(&url, SERVER_WITHIN).await;
         let signaling = signaling.map_err(|error| Error::server(&url, error))?;
-        Ok((Self { url, own: Some(Own { nameplate, scope, announcement, _server: server }) }, signaling))
+        Ok((Self { url, own: Some(Own { nameplate, scope, announcement, server }) }, signaling))
+    }
+
+    /// Lets the two meet here again, and nobody else.
+    fn expect(&self, reunion: &Reunion) {
+        if let Some(own) = &self.own {
+            own.server.session.name(reunion.token());
+        }
     }
 
     /// Says on the local network where this is.
@@ -271,22 +280,27 @@ impl Place {
 }
 
 /// The rendezvous inside `send`; ends when dropped.
-struct OwnServer(JoinHandle<()>);
+struct OwnServer {
+    task: JoinHandle<()>,
+    session: OnlySession,
+}
 
 impl OwnServer {
     fn start(listener: tokio::net::TcpListener, nameplate: Nameplate) -> Self {
-        let config = server::Config::for_one_room(nameplate);
-        Self(tokio::spawn(async move {
+        let session = OnlySession::default();
+        let config = server::Config::for_one_room(nameplate, session.clone());
+        let task = tokio::spawn(async move {
             if let Err(error) = server::run(listener, config, std::future::pending()).await {
                 log::warn!("the rendezvous ended: {error}");
             }
-        }))
+        });
+        Self { task, session }
     }
 }
 
 impl Drop for OwnServer {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 

@@ -23,10 +23,11 @@ mod talk;
 use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -38,7 +39,7 @@ use crate::server::relay::{Relay, RelayConfig};
 use crate::server::rooms::RoomPolicy;
 use crate::server::tls::Tls;
 use crate::wire::PathKind;
-use crate::wire::signaling::{IceServer, Nameplate};
+use crate::wire::signaling::{IceServer, Nameplate, Token};
 
 /// How a server behaves; the defaults suit one that strangers can reach.
 #[derive(Clone, Default)]
@@ -59,6 +60,24 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// Where the server counts; keep a clone to read it.
     pub counts: Arc<Counts>,
+    /// Whose reunions are admitted; with `None` anybody's.
+    pub session: Option<OnlySession>,
+}
+
+/// The one session that may meet again here. Until it is [named](Self::name) there is none.
+#[derive(Clone, Default)]
+pub struct OnlySession(Arc<OnceLock<Token>>);
+
+impl OnlySession {
+    /// From now on whoever knows this token is let in. The first one counts.
+    pub fn name(&self, token: Token) {
+        self.0.set(token).ok();
+    }
+
+    /// Says by its time nothing of a token that is another.
+    fn admits(&self, token: Token) -> bool {
+        self.0.get().is_some_and(|ours| bool::from(ours.0.ct_eq(&token.0)))
+    }
 }
 
 impl Config {
@@ -67,19 +86,13 @@ impl Config {
     /// It lives on the sender's own machine, so it also refuses browsers (requests with an `Origin`):
     /// a page that somebody happens to visit must not reach in and burn a code.
     ///
-    /// Whoever met here may lose the link and meet again here: there is room for a few reunions, from
-    /// anywhere and also after the code is used up.
-    pub fn for_one_room(nameplate: Nameplate) -> Self {
-        /// One is enough for one session; the others are in the way of strangers who want to be in ours.
-        const REUNIONS: usize = 8;
-        let rooms = RoomPolicy {
-            rooms: 1 + REUNIONS,
-            reunions: REUNIONS,
-            nameplate: Some(nameplate),
-            ..RoomPolicy::default()
-        };
-        let limits = LimitPolicy { connections_in_all: 64, ..LimitPolicy::default() };
-        Self { rooms, limits, ..Self::default() }
+    /// Whoever met here may lose the link and meet again here, from anywhere and also after the code is used
+    /// up: the owner of the session says its token, and nobody else's takes up a place.
+    pub fn for_one_room(nameplate: Nameplate, session: OnlySession) -> Self {
+        let rooms = RoomPolicy { rooms: 2, reunions: 1, nameplate: Some(nameplate), ..RoomPolicy::default() };
+        // One receiver has few addresses; a neighbour needs as many of its own to keep it out.
+        let limits = LimitPolicy { connections_in_all: 128, connections: 8, ..LimitPolicy::default() };
+        Self { rooms, limits, session: Some(session), ..Self::default() }
     }
 }
 

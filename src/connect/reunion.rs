@@ -13,7 +13,7 @@ use crate::crypto::{Key, Role};
 use crate::signaling::Signaling;
 use crate::transport::Path;
 use crate::transport::peer::WebRtcLink;
-use crate::wire::signaling::MeetRole;
+use crate::wire::signaling::{MeetRole, Token};
 
 /// Longest wait for the other side to come to the meeting place. Whoever waits longer may sit on a
 /// connection that died with the network, and not see it.
@@ -38,6 +38,11 @@ impl Reunion {
         Self { role, key: schedule.key(), token: schedule.key() }
     }
 
+    /// What both sides call their meeting: for the server that the sender runs itself, so that it knows whom to let in.
+    pub fn token(&self) -> Token {
+        Token(*self.token.expose())
+    }
+
     /// Meets the other side on this server, if it comes soon.
     ///
     /// # Errors
@@ -52,7 +57,7 @@ impl Reunion {
             Role::Sender => MeetRole::Sender,
             Role::Receiver => MeetRole::Receiver,
         };
-        let met = tokio::time::timeout(MEET_WITHIN, signaling.meet(*self.token.expose(), role, nonce));
+        let met = tokio::time::timeout(MEET_WITHIN, signaling.meet(self.token().0, role, nonce));
         let met = met.await.map_err(|_| ConnectError::PeerSilent)??;
         surroundings.add(&met.ice);
         let (sender, receiver) = match self.role {

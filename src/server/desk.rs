@@ -158,6 +158,9 @@ impl Desk {
         let Meet { token, role, nonce } = request;
         let mut state = self.state();
         state.limits.meet(now, source)?;
+        if self.config.session.as_ref().is_some_and(|session| !session.admits(token)) {
+            return Err(CloseCode::Full);
+        }
         if !state.reunions.knows(token) {
             state.space(self.config.rooms.rooms)?;
         }

@@ -1,7 +1,7 @@
 //! What one source may cost: connections at a time, rooms and joins a minute, and a price on misses.
 //!
 //! Pure: the clock is an argument. Invariants:
-//! - A source is an IPv4 address or an IPv6 /64, since a /64 is what one household is given.
+//! - A source is an IPv4 address or an IPv6 /64, since a /64 is what one household is given; or one link-local IPv6 address.
 //! - The table holds at most [`LimitPolicy::sources`] accounts, however many sources there are.
 //! - An account with open connections is never forgotten, so that the counts stay true.
 
@@ -69,7 +69,7 @@ pub enum Source {
     Loopback,
     /// One IPv4 address.
     V4(Ipv4Addr),
-    /// The first 64 bits of an IPv6 address.
+    /// The first 64 bits of an IPv6 address; of a link-local one the last.
     V6(u64),
 }
 
@@ -78,6 +78,8 @@ impl From<IpAddr> for Source {
         match address.to_canonical() {
             own if own.is_loopback() => Self::Loopback,
             IpAddr::V4(v4) => Self::V4(v4),
+            // All neighbours have the same first bits.
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => Self::V6(v6.to_bits() as u64),
             IpAddr::V6(v6) => Self::V6((v6.to_bits() >> 64) as u64),
         }
     }
@@ -146,7 +148,8 @@ impl Limits {
         self.connections += 1;
         match () {
             () if refused => Admission::Refused(CloseCode::Limited),
-            () if crowd >= in_all => Admission::Refused(CloseCode::Full),
+            // A sender gets into its own rendezvous, however many strangers stand around in it.
+            () if crowd >= in_all && source != Source::Loopback => Admission::Refused(CloseCode::Full),
             () => Admission::Welcome,
         }
     }

@@ -20,6 +20,7 @@ fn a_source_is_an_ipv4_address_or_an_ipv6_network() {
     assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
     assert_eq!(source("::ffff:198.51.100.1"), A);
     assert_ne!(A, B);
+    assert_ne!(source("fe80::1"), source("fe80::2"), "neighbours");
     for own in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
         assert_eq!(source(own), Source::Loopback, "{own}");
     }
@@ -46,6 +47,8 @@ fn the_whole_house_has_a_limit_too() {
     let answers: Vec<_> = (0..10u8).map(|n| limits.connect(now, source(&format!("192.0.2.{n}")))).collect();
     assert_eq!(answers[..8], [Admission::Welcome; 8]);
     assert_eq!(answers[8..], [Admission::Refused(CloseCode::Full), Admission::Dropped]);
+    limits.disconnect(now, source("192.0.2.8"));
+    assert_eq!(limits.connect(now, Source::Loopback), Admission::Welcome, "the server's own machine");
 }
 
 #[test]

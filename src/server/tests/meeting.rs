@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::server::Config;
 use crate::server::tests::{NR, NS, TestServer, bye, create, join, patient, sealed};
+use crate::server::{Config, OnlySession};
 use crate::wire::PathKind;
 use crate::wire::signaling::{ClientMessage, CloseCode, Hex, IceServer, Nameplate, Relay, ServerMessage};
 
@@ -75,7 +75,8 @@ async fn pongs_keep_a_waiting_sender() {
 #[tokio::test]
 async fn the_rendezvous_inside_send_has_one_room_and_no_web_pages() {
     let only = Nameplate::new(417).unwrap();
-    let server = TestServer::start(Config { timing: patient().timing, ..Config::for_one_room(only) }).await;
+    let config = Config::for_one_room(only, OnlySession::default());
+    let server = TestServer::start(Config { timing: patient().timing, ..config }).await;
     let mut request = server.request();
     request.headers_mut().insert("origin", "https://example.org".parse().unwrap());
     let Err(Error::Http(response)) = server.client_with(request).await else {

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::server::Config;
 use crate::server::limits::LimitPolicy;
 use crate::server::tests::{Client, NS, SOON, TestServer, bye, create, join, patient, sealed};
+use crate::server::{Config, OnlySession};
 use crate::wire::PathKind;
 use crate::wire::signaling::{
     ClientMessage, CloseCode, Hex, IceServer, MeetRole, Nameplate, Relay, ServerMessage, Token, render,
@@ -255,32 +255,42 @@ async fn a_server_that_was_started_again_brings_them_together_at_once() {
 #[tokio::test]
 async fn the_rendezvous_inside_send_brings_together_also_after_its_code_is_spent() {
     let only = Nameplate::new(417).unwrap();
-    let server = TestServer::start(Config { timing: patient().timing, ..Config::for_one_room(only) }).await;
-    let mut live = server.comer(MeetRole::Sender, 1).await;
+    let session = OnlySession::default();
+    let config = Config::for_one_room(only, session.clone());
+    let server = TestServer::start(Config { timing: patient().timing, ..config }).await;
     let (sender, receiver, _) = server.pair().await;
+    session.name(TOKEN);
     drop((sender, receiver));
     let mut late = server.client().await;
     late.send(&join(only)).await;
     assert_eq!(late.closed().await, Some(CloseCode::NoRoom), "the code is spent");
-
-    let mut other = server.comer(MeetRole::Receiver, 2).await;
-    assert_eq!((live.recv().await, other.recv().await), (met(2), met(1)));
-    let stranger = async |number| {
-        let mut client = server.client().await;
-        let token = Token([number; 32]);
-        client.send(&ClientMessage::Meet { v: 1, token, role: MeetRole::Sender, nonce: NS }).await;
-        client
-    };
-    let mut crowd = Vec::new();
-    for number in 1..8 {
-        crowd.push(stranger(number).await.heard().await);
-    }
-    assert_eq!(stranger(8).await.closed().await, Some(CloseCode::Full), "eight at a time");
+    server.reunited().await;
 
     let mut request = server.request();
     request.headers_mut().insert("origin", "https://example.org".parse().unwrap());
     assert!(
         matches!(server.client_with(request).await, Err(Error::Http(response)) if response.status() == 403)
     );
+    server.stop().await;
+}
+
+/// There is a seat for each side of one session: strangers would have only to come in time.
+#[tokio::test]
+async fn strangers_cannot_take_the_places_of_a_session_in_the_rendezvous_inside_send() {
+    let session = OnlySession::default();
+    let config = Config::for_one_room(Nameplate::new(417).unwrap(), session.clone());
+    let server = TestServer::start(Config { timing: patient().timing, ..config }).await;
+    let stranger = async |token| {
+        let mut client = server.client().await;
+        client.send(&ClientMessage::Meet { v: 1, token, role: MeetRole::Sender, nonce: NS }).await;
+        client.closed().await
+    };
+    assert_eq!(stranger(TOKEN).await, Some(CloseCode::Full), "there is no session yet");
+    session.name(TOKEN);
+    session.name(Token([1; 32]));
+    for number in 1..9 {
+        assert_eq!(stranger(Token([number; 32])).await, Some(CloseCode::Full));
+    }
+    server.reunited().await;
     server.stop().await;
 }
