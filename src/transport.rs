@@ -13,10 +13,12 @@ mod grounds;
 mod growing;
 mod handler;
 mod handshake;
+mod interfaces;
 mod lane;
 #[cfg(test)]
 mod lanes_tests;
 mod link;
+mod link_local;
 pub mod memory;
 mod opening;
 pub mod peer;

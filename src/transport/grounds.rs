@@ -1,10 +1,11 @@
 //! What the lanes of a link start from: how far they look, over which interfaces, by which servers.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use crate::dial::Dialer;
-use crate::wire::address::is_link_local;
+use crate::transport::interfaces;
+use crate::transport::link_local::LinkLocals;
 use crate::wire::signaling::IceServer;
 
 /// Where a lane may look for paths.
@@ -117,37 +118,16 @@ impl Grounds {
         grounds
     }
 
-    /// The addresses that its sockets are bound to, port 0; a wildcard stands for all of its family.
-    pub(super) fn bind_addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        match (self.reach, self.interfaces.as_slice()) {
-            (Reach::SameHost, _) => Ok(vec![(Ipv4Addr::LOCALHOST, 0).into()]),
-            (Reach::Everywhere, []) => {
-                Ok(vec![(Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv6Addr::UNSPECIFIED, 0).into()])
-            }
-            (Reach::Everywhere, names) => {
-                let addresses: Vec<_> = addresses_of(names)?.into_iter().map(|it| (it, 0).into()).collect();
-                match addresses.is_empty() {
-                    true => {
-                        Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "no address on that interface"))
-                    }
-                    false => Ok(addresses),
-                }
-            }
+    /// What its sockets are bound to, port 0; link-local IPv6 addresses are behind their stand-ins.
+    pub(super) fn bind_addresses(&self, link_locals: &LinkLocals) -> io::Result<Vec<SocketAddr>> {
+        // Without servers the peer is on this network, or nowhere.
+        let is_lan = self.ice_servers.is_empty() && self.stream_relays.is_empty();
+        let bound = interfaces::to_bind(self.reach, &self.interfaces, is_lan, link_locals);
+        match bound.is_empty() {
+            true => Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "no address on that interface")),
+            false => Ok(bound),
         }
     }
-}
-
-/// The addresses on these interfaces that a socket can be bound to without more said.
-fn addresses_of(names: &[String]) -> io::Result<Vec<IpAddr>> {
-    let scoped = |it: IpAddr| matches!(it, IpAddr::V6(v6) if is_link_local(v6));
-    let mut addresses: Vec<_> = if_addrs::get_if_addrs()?
-        .into_iter()
-        .filter(|it| names.contains(&it.name) && !scoped(it.ip()))
-        .map(|it| it.ip())
-        .collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    Ok(addresses)
 }
 
 /// The names of this machine's interfaces that have an address, loopback aside, in order.
@@ -182,9 +162,9 @@ mod tests {
         let mut grounds = Grounds::new(Reach::Everywhere, Vec::new());
         let loopback = if_addrs::get_if_addrs().unwrap().into_iter().find(|it| it.is_loopback()).unwrap();
         grounds.interfaces = vec![loopback.name];
-        let bound = grounds.bind_addresses().unwrap();
+        let bound = grounds.bind_addresses(&LinkLocals::default()).unwrap();
         assert!(!bound.is_empty() && bound.iter().all(|it| it.ip().is_loopback()), "{bound:?}");
         grounds.interfaces = vec!["none-like-this".to_owned()];
-        assert!(grounds.bind_addresses().is_err());
+        assert!(grounds.bind_addresses(&LinkLocals::default()).is_err());
     }
 }

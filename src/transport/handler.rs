@@ -12,6 +12,7 @@ use webrtc::peer_connection::{
 
 use crate::transport::candidates::{Candidate, may_be_told};
 use crate::transport::grounds::Policy;
+use crate::transport::link_local::LinkLocals;
 use crate::transport::peer::LaneEvent;
 use crate::transport::way::{Own, Seen};
 use crate::wire::ice::IceUrl;
@@ -21,6 +22,7 @@ pub(super) struct Handler {
     pub(super) events: mpsc::Sender<LaneEvent>,
     pub(super) policy: Policy,
     pub(super) seen: Arc<Mutex<Seen>>,
+    pub(super) link_locals: LinkLocals,
 }
 
 /// Nobody panics with it held.
@@ -31,6 +33,7 @@ pub(super) fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        let event = RTCPeerConnectionIceEvent { candidate: self.link_locals.told(event.candidate), ..event };
         let Some(candidate) = Candidate::ours(&event.candidate) else { return };
         let (kind, address) = (candidate.kind, candidate.address);
         let (base, by_stream) = (base_of(&event.candidate), is_by_stream(&event.candidate));

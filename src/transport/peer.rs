@@ -141,6 +141,8 @@ impl Lane {
         let servers = servers.collect();
         let screen = Screen::of(&grounds);
         let runtime = LaneRuntime::with_tunnels(tunnels);
+        let link_locals = runtime.link_locals.clone();
+        let handler = Handler { events: sender, policy, seen: seen.clone(), link_locals };
         let connection = PeerConnectionBuilder::new()
             .with_configuration(
                 RTCConfigurationBuilder::default()
@@ -152,10 +154,10 @@ impl Lane {
                     .build(),
             )
             .with_setting_engine(settings(reach, policy, window))
-            .with_handler(Arc::new(Handler { events: sender, policy, seen: seen.clone() }))
+            .with_handler(Arc::new(handler))
             .with_runtime(Arc::new(runtime.clone()))
             .with_dedicated_reactor_pool_size(threads)
-            .with_udp_addrs(grounds.bind_addresses().map_err(|error| LaneError::Local(error.to_string()))?)
+            .with_udp_addrs(grounds.bind_addresses(&runtime.link_locals).map_err(|error| LaneError::Local(error.to_string()))?)
             .with_data_channel_send_buffer_limit(Engine::HERE.send_buffer_bytes(reach))
             .build()
             .await
@@ -167,6 +169,11 @@ impl Lane {
             lane.channels.push(negotiated(&*lane.connection, label, *id).await?);
         }
         Ok(lane)
+    }
+
+    /// How far it looks.
+    pub fn reach(&self) -> Reach {
+        self.grounds.reach
     }
 
     /// Makes the offer; candidates follow by [`Lane::next_event`].

@@ -17,6 +17,7 @@ use webrtc::runtime::{
 
 use crate::transport::engine::Engine;
 use crate::transport::handshake::{HandshakeSocket, Heard};
+use crate::transport::link_local::{LinkLocals, ScopedSocket};
 use crate::transport::tunnel::{TunnelSocket, Tunnels, both_addresses};
 
 /// What each socket asks for, in bytes, each way. The kernel may grant less.
@@ -54,6 +55,8 @@ pub(super) struct LaneRuntime {
     rounds: Arc<AtomicU8>,
     heard: Heard,
     tunnels: Arc<Tunnels>,
+    /// The lane's sockets that the library has stand-ins for.
+    pub(super) link_locals: LinkLocals,
 }
 
 impl LaneRuntime {
@@ -148,9 +151,18 @@ impl Runtime for LaneRuntime {
     }
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let address = socket.local_addr()?;
+        let (socket, scope) = match self.link_locals.take(address) {
+            Some((real, scope)) => (real, Some(scope)),
+            None => (socket, None),
+        };
         enlarge(&socket);
         let mut socket = TokioRuntime.wrap_udp_socket(socket)?;
-        if !self.tunnels.is_empty() {
+        if address.is_ipv6() {
+            socket = Arc::new(ScopedSocket { socket, scope });
+        }
+        // No server is reached from a link-local address, nor is a tunnel.
+        if scope.is_none() && !self.tunnels.is_empty() {
             socket = Arc::new(TunnelSocket::new(socket, Arc::clone(&self.tunnels))?);
         }
         Ok(Arc::new(HandshakeSocket { socket, heard: self.heard.clone() }))

@@ -21,7 +21,7 @@ const LAW: &[(&str, &[&str])] = &[
     ("server", &["wire"]),
     ("ui", &["wire", "code", "session", "transport"]),
     ("interrupt", &[]),
-    ("connect", &["wire", "crypto", "code", "dial", "session", "transport", "signaling"]),
+    ("connect", &["wire", "crypto", "code", "dial", "session", "transport", "signaling", "lan"]),
     ("drive", &["wire", "session", "transport", "fs"]),
     (
         "error",
