@@ -38,24 +38,24 @@ public_host() {
 default_route() { ip -n "$(ns "$1")" route add default via "$2"; } # default_route HOST ROUTER
 
 # A host and its router, and the router's way to the internet: numbers make the addresses.
-site() { # site HOST ROUTER NUMBER KIND: sets lan
-    local h=$1 r=$2 i=$3 kind=$4
+site() { # site HOST ROUTER NUMBER KIND ONLY: sets lan
+    local h=$1 r=$2 i=$3 kind=$4 only=$5
     lan=192.168.1$i
     ! untranslated "$kind" || lan=198.18.1$i
     cable "$h" lan0 "$r" lan0
-    [ "$ipv6" = only ] || address "$h" lan0 $lan.2/24
+    [ "$only" = ipv6 ] || address "$h" lan0 $lan.2/24
     address "$r" lan0 $lan.1/24
     address "$r" wan0 198.18.$i.2/24
     address inet "to_$h" 198.18.$i.1/24
-    [ "$ipv6" = only ] || default_route "$h" $lan.1
+    [ "$only" = ipv6 ] || default_route "$h" $lan.1
     default_route "$r" 198.18.$i.1
     ! untranslated "$kind" || ip -n "$(ns inet)" route add $lan.0/24 via 198.18.$i.2
     if [ "$ipv6" != no ]; then
-        address "$h" lan0 2001:db8:1$i::2/64
+        [ "$only" = ipv4 ] || address "$h" lan0 2001:db8:1$i::2/64
         address "$r" lan0 2001:db8:1$i::1/64
         address "$r" wan0 2001:db8:$i::2/64
         address inet "to_$h" 2001:db8:$i::1/64
-        default_route "$h" 2001:db8:1$i::1
+        [ "$only" = ipv4 ] || default_route "$h" 2001:db8:1$i::1
         default_route "$r" 2001:db8:$i::1
         ip -n "$(ns inet)" route add 2001:db8:1$i::/64 via 2001:db8:$i::2
     fi
@@ -68,9 +68,9 @@ up_nat() {
     for h in a nata inet natb b pub; do add_ns $h; done
     start_emu nata wan0 inet to_a
     cable natb wan0 inet to_b
-    site a nata 1 "$nat_a"
+    site a nata 1 "$nat_a" "$only_a"
     printf '%s\n' "topology nat, a behind $nat_a, b behind $nat_b" "a $lan.2" >"$dir/topology"
-    site b natb 2 "$nat_b"
+    site b natb 2 "$nat_b" "$only_b"
     printf '%s\n' "b $lan.2" "pub 198.18.0.10" "nata 198.18.1.2" "natb 198.18.2.2" "inet 198.18.0.1" >>"$dir/topology"
     public_host
     with a "$with_a" 198.18.2.0/24 198.18.12.0/24

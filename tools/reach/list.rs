@@ -152,6 +152,15 @@ pub const SCENARIOS: &[Scenario] = &[
         ..BASE
     },
     Scenario {
+        name: "ipv6-to-ipv4",
+        about: "one host has IPv6 only, the other IPv4 only; the server has both, and a name",
+        lab: "nat --only-a ipv6 --only-b ipv4 --name pub.netlab=198.18.0.10,2001:db8::10",
+        listen: "::",
+        meet: "pub.netlab",
+        expect: Expect::Relayed,
+        ..BASE
+    },
+    Scenario {
         name: "a-dead",
         about: "a server with A and AAAA, of which A leads nowhere",
         lab: NAMED_A_DEAD,
