@@ -96,7 +96,7 @@ async fn run(chromium: &Path, program: &Path) -> Result<Report, String> {
     let mut jobs = Vec::new();
     for protocols in PROTOCOLS {
         // A room for each: a room may have so many allocations and no more.
-        let room = Room::open(&format!("ws://{}/ws", server.address)).await?;
+        let room = Room::open(&server.address).await?;
         let ice = [0, 1].map(|seat| only(&room.ice[seat], protocols[seat]));
         if let Some(missing) = ice.iter().position(Vec::is_empty) {
             return Err(format!(

@@ -4,9 +4,9 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<TcpStream>;
 
 /// Both seats of a room that was joined. The sockets are held, since the room ends with them.
 pub struct Room {
@@ -17,11 +17,11 @@ pub struct Room {
 
 impl Room {
     /// Creates a room and joins it (docs/PROTOCOL.md, section 4).
-    pub async fn open(url: &str) -> Result<Self, String> {
-        let mut sender = connect(url).await?;
+    pub async fn open(server: &str) -> Result<Self, String> {
+        let mut sender = connect(server).await?;
         say(&mut sender, json!({ "type": "create", "v": 1, "ns": "00".repeat(16) })).await?;
         let created = hear(&mut sender, "created").await?;
-        let mut receiver = connect(url).await?;
+        let mut receiver = connect(server).await?;
         let nameplate = &created["nameplate"];
         say(&mut receiver, json!({ "type": "join", "v": 1, "nameplate": nameplate, "nr": "11".repeat(16) }))
             .await?;
@@ -31,9 +31,10 @@ impl Room {
     }
 }
 
-async fn connect(url: &str) -> Result<Socket, String> {
-    let connected = connect_async(url).await.map_err(|error| format!("{url}: {error}"));
-    connected.map(|(socket, _)| socket)
+async fn connect(server: &str) -> Result<Socket, String> {
+    let stream = TcpStream::connect(server).await.map_err(|error| format!("{server}: {error}"))?;
+    let connected = client_async(format!("ws://{server}/ws"), stream).await;
+    connected.map(|(socket, _)| socket).map_err(|error| format!("{server}: {error}"))
 }
 
 async fn say(socket: &mut Socket, message: Value) -> Result<(), String> {
