@@ -59,6 +59,27 @@ impl Cell {
         }
     }
 
+    /// What `recv` has to say of the path.
+    pub fn says(&self) -> &'static str {
+        let (a, b) = (self.sender, self.receiver);
+        let symmetric = [a, b].map(|it| it.kind == "symmetric");
+        match (self.best(), a.blocks_udp(), b.blocks_udp()) {
+            (Kind::Direct, ..) => match [a, b].iter().filter(|it| it.kind == "none").count() {
+                2 => "direct over IPv4",
+                1 => "direct through a NAT",
+                _ => "direct through both NATs",
+            },
+            (Kind::Relayed, true, true) => "because UDP is blocked",
+            (Kind::Relayed, true, false) => "because UDP is blocked on the other side",
+            (Kind::Relayed, false, true) => "because UDP is blocked here",
+            (Kind::Relayed, false, false) => match symmetric {
+                [true, false] => "because the other side has a symmetric NAT",
+                [false, true] => "because this side has a symmetric NAT",
+                _ => "because both sides have a symmetric NAT",
+            },
+        }
+    }
+
     /// The figures that are promised.
     pub fn limit(&self) -> Limit {
         match (self.best(), self.sender.blocks_udp() || self.receiver.blocks_udp()) {

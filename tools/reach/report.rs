@@ -35,6 +35,10 @@ pub fn shortfalls(cell: &Cell, timed: bool) -> Vec<String> {
     if impossible > 0 {
         short.push(format!("{impossible} direct, which cannot be"));
     }
+    let other = went.iter().filter(|it| it.kind == cell.best() && !it.path.contains(cell.says())).count();
+    if other > 0 {
+        short.push(format!("{other} without the words `{}`", cell.says()));
+    }
     let limit = cell.limit();
     if timed && !went.is_empty() {
         let times = seconds(&went, |it| it.first_byte);
@@ -166,11 +170,14 @@ mod tests {
 
     fn run(kind: Kind, first_byte: u64) -> Result<Outcome, String> {
         let first_byte = Duration::from_millis(first_byte);
-        let path = format!("{kind:?}").to_lowercase();
+        let path = String::new();
         Ok(Outcome { kind, path, later: vec![], connected: first_byte, first_byte, done: first_byte })
     }
 
-    fn cell(a: usize, b: usize, runs: Vec<Result<Outcome, String>>) -> Cell {
+    /// A cell whose runs say what they should.
+    fn cell(a: usize, b: usize, mut runs: Vec<Result<Outcome, String>>) -> Cell {
+        let words = Cell { sender: ROUTERS[a], receiver: ROUTERS[b], runs: vec![] }.says();
+        runs.iter_mut().flatten().for_each(|it| it.path = words.to_owned());
         Cell { sender: ROUTERS[a], receiver: ROUTERS[b], runs }
     }
 
@@ -188,12 +195,14 @@ mod tests {
         check(cell(4, 0, vec![run(Relayed, 2600)]), "median too late, worst too late");
         check(cell(0, 0, vec![run(Direct, 10), Err("no".into())]), "1 of 2 did not go through");
         assert!(shortfalls(&cell(0, 0, vec![run(Direct, 9000)]), false).is_empty(), "times are not judged");
+        let silent = Cell { sender: ROUTERS[2], receiver: ROUTERS[3], runs: vec![run(Relayed, 10)] };
+        check(silent, "1 without the words `because this side has a symmetric NAT`");
     }
 
     #[test]
     fn a_table_has_a_line_for_each_cell() {
         let table = matrix(&[cell(0, 1, vec![run(Kind::Direct, 250), run(Kind::Direct, 750)])], true);
-        let line = "| none | full cone | 2 of 2 | direct | 0.50 / 0.75 | 0.50 / 0.75 | 0.50 / 0.75 | 1.5 / 3 | ok |\n";
+        let line = "| none | full cone | 2 of 2 | direct through a NAT | 0.50 / 0.75 | 0.50 / 0.75 | 0.50 / 0.75 | 1.5 / 3 | ok |\n";
         assert!(table.ends_with(line), "{table}");
     }
 }

@@ -1,6 +1,7 @@
 //! One file from one host to another, by real processes, and what came of it.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -155,6 +156,11 @@ impl Bench {
         let (at, path) =
             recv.said("connected:").ok_or_else(|| format!("no word of the path: {}", recv.words()))?;
         let kind = Kind::of(&path).ok_or_else(|| format!("what is a path like `{path}`?"))?;
+        // Whose address it is shows nothing here.
+        let path = match path.rsplit_once(", ") {
+            Some((words, address)) if address.parse::<IpAddr>().is_ok() => words.to_owned(),
+            _ => path,
+        };
         Ok(Outcome {
             kind,
             path,
