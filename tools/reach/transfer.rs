@@ -164,7 +164,7 @@ impl Bench {
         Ok(Outcome {
             kind,
             path,
-            later: recv.all_said("connected").split_off(1),
+            later: [recv.all_said("now connected:"), send.all_said("now connected:")].concat(),
             connected: at - begun,
             first_byte: first_byte.unwrap_or(done),
             done,
