@@ -1,7 +1,7 @@
 //! What the lanes of a link start from: how far they look, over which interfaces, by which servers.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::dial::Dialer;
 use crate::transport::interfaces;

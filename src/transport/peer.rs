@@ -157,7 +157,11 @@ impl Lane {
             .with_handler(Arc::new(handler))
             .with_runtime(Arc::new(runtime.clone()))
             .with_dedicated_reactor_pool_size(threads)
-            .with_udp_addrs(grounds.bind_addresses(&runtime.link_locals).map_err(|error| LaneError::Local(error.to_string()))?)
+            .with_udp_addrs(
+                grounds
+                    .bind_addresses(&runtime.link_locals)
+                    .map_err(|error| LaneError::Local(error.to_string()))?,
+            )
             .with_data_channel_send_buffer_limit(Engine::HERE.send_buffer_bytes(reach))
             .build()
             .await

@@ -13,7 +13,7 @@ use p2pcp::server::tls::Tls;
 use p2pcp::server::{self, Config};
 use p2pcp::signaling::{Incoming, ServerUrl, Signaling};
 use p2pcp::transport::Link;
-use p2pcp::transport::peer::{Lane, LaneEvent, Reach};
+use p2pcp::transport::peer::{Grounds, Lane, LaneEvent, Reach};
 use p2pcp::wire::signaling::IceServer;
 use p2pcp::wire::{Channel, PathKind};
 use tokio::net::{TcpListener, TcpStream};
@@ -124,7 +124,10 @@ async fn carry(mut stream: TcpStream, served: Arc<AtomicUsize>) {
 
 /// Opens a lane through `servers`, and moves frames of all sizes both ways.
 async fn through(servers: [Vec<IceServer>; 2], dialer: &Dialer) {
-    let new = async |servers: &[IceServer]| Lane::new(Reach::Everywhere, servers, dialer).await.unwrap();
+    let new = async |servers: &[IceServer]| {
+        let grounds = Grounds::new(Reach::Everywhere, servers.to_vec());
+        Lane::on(Grounds { dialer: dialer.clone(), ..grounds }).await.unwrap()
+    };
     let (mut offering, mut answering) = (new(&servers[0]).await, new(&servers[1]).await);
     let offer = offering.offer().await.unwrap();
     let answer = answering.answer(without_candidates(&offer)).await.unwrap();
