@@ -95,7 +95,7 @@ fn messages(mut datagram: &[u8]) -> Option<Vec<&[u8]>> {
     (!messages.is_empty()).then_some(messages)
 }
 
-/// A socket whose DTLS does not see a flight twice.
+/// A socket whose DTLS does not see a flight twice, and that loses what it cannot send.
 #[derive(Debug)]
 pub(super) struct HandshakeSocket {
     pub(super) socket: Arc<dyn AsyncUdpSocket>,
@@ -108,7 +108,13 @@ impl AsyncUdpSocket for HandshakeSocket {
     }
 
     fn poll_send(&self, context: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        self.socket.poll_send(context, transmit)
+        // What cannot be sent is lost, as on any path. Told of an error, the library gives up a whole relay: for a packet
+        // that was to try a larger size, for instance (EMSGSIZE), or in a moment without a route.
+        let sent = ready!(self.socket.poll_send(context, transmit));
+        Poll::Ready(Ok(sent.unwrap_or_else(|error| {
+            log::trace!("a datagram of {} bytes was not sent: {error}", transmit.contents.len());
+            transmit.contents.len()
+        })))
     }
 
     fn poll_recv(
@@ -139,7 +145,24 @@ impl AsyncUdpSocket for HandshakeSocket {
 
 #[cfg(test)]
 mod tests {
-    use super::{Heard, MOST_HEARD};
+    use webrtc::runtime::{AsyncUdpSocket, Runtime, TokioRuntime, Transmit};
+
+    use super::{HandshakeSocket, Heard, MOST_HEARD};
+
+    /// A relay is not given up for a datagram that is too long for the path to it.
+    #[tokio::test]
+    async fn what_is_too_long_to_be_sent_is_lost_and_no_error() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let here = socket.local_addr().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let socket = TokioRuntime.wrap_udp_socket(socket).unwrap();
+        let socket = HandshakeSocket { socket, heard: Heard::default() };
+        let contents = vec![0; 70_000];
+        let transmit =
+            Transmit { destination: here, ecn: None, contents: &contents, segment_size: None, src_ip: None };
+        let sent = std::future::poll_fn(|context| socket.poll_send(context, &transmit)).await;
+        assert_eq!(sent.unwrap(), contents.len());
+    }
 
     /// A record of one message with a body of five bytes, of which `part` are here.
     fn record(epoch: u8, kind: u8, number: u8, part: u8) -> Vec<u8> {
