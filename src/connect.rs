@@ -7,6 +7,7 @@
 mod bind;
 mod exchange;
 pub mod ice;
+mod names;
 pub mod reunion;
 
 use std::time::Duration;

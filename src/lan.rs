@@ -11,6 +11,7 @@
 mod announce;
 mod find;
 mod multicast;
+pub mod names;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

@@ -3,6 +3,7 @@
 use tokio::task::JoinSet;
 
 use crate::connect::bind::bind;
+use crate::connect::names::NamedCandidates;
 use crate::connect::{ConnectError, Limit, Patience, Surroundings};
 use crate::crypto::Role;
 use crate::crypto::keys::{Host, Schedule};
@@ -212,6 +213,9 @@ impl Exchange {
                     LaneEvent::Open => return Ok(()),
                     LaneEvent::Failed => return Err(LaneError::NoPath.into()),
                 },
+                candidates = attempt.named.next() => for candidate in candidates {
+                    attempt.lane.add_candidate(&candidate).await;
+                },
                 incoming = self.signaling.recv(), if room_open => match incoming {
                     Ok(Incoming::Relay(Relay::Bye { path: PathKind::Failed })) => {
                         return Err(ConnectError::PeerLeft);
@@ -257,6 +261,8 @@ struct Attempt {
     remote_described: bool,
     /// Candidates that came before the description that they belong to.
     early: Vec<String>,
+    /// Candidates that have names in place of addresses.
+    named: NamedCandidates,
 }
 
 /// Candidates kept while the description is not there yet.
@@ -265,7 +271,8 @@ const MAX_EARLY_CANDIDATES: usize = 64;
 impl Attempt {
     fn new(lane: Lane, offered: Option<String>) -> Self {
         let remote_described = offered.is_some();
-        Self { lane, offered, remote_described, early: Vec::new() }
+        let (early, named) = (Vec::new(), NamedCandidates::default());
+        Self { lane, offered, remote_described, early, named }
     }
 
     async fn take(&mut self, message: SealedMessage) -> Result<(), ConnectError> {
@@ -274,12 +281,10 @@ impl Attempt {
                 self.lane.accept(sdp).await?;
                 self.remote_described = true;
                 for candidate in std::mem::take(&mut self.early) {
-                    self.lane.add_candidate(&candidate).await;
+                    self.add(&candidate).await;
                 }
             }
-            SealedMessage::Candidate { candidate } if self.remote_described => {
-                self.lane.add_candidate(&candidate).await;
-            }
+            SealedMessage::Candidate { candidate } if self.remote_described => self.add(&candidate).await,
             SealedMessage::Candidate { candidate } => {
                 if self.early.len() < MAX_EARLY_CANDIDATES {
                     self.early.push(candidate);
@@ -292,6 +297,13 @@ impl Attempt {
             }
         }
         Ok(())
+    }
+
+    /// Hands a candidate to ICE, a named one when its address is known.
+    async fn add(&mut self, candidate: &str) {
+        if !self.lane.may_ask_around() || !self.named.take(candidate) {
+            self.lane.add_candidate(candidate).await;
+        }
     }
 }
 

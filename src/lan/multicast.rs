@@ -1,6 +1,9 @@
 //! The multicast DNS thread and the one who ends it.
 
-use mdns_sd::{DaemonEvent, DaemonStatus, Error, IfKind, Receiver, ServiceDaemon, ServiceEvent, ServiceInfo};
+use mdns_sd::{
+    DaemonEvent, DaemonStatus, Error, HostnameResolutionEvent, IfKind, Receiver, ServiceDaemon, ServiceEvent,
+    ServiceInfo,
+};
 
 use crate::lan::SERVICE;
 
@@ -25,6 +28,11 @@ impl Multicast {
     /// Looks for services of our type.
     pub(crate) fn browse(&self) -> Result<Receiver<ServiceEvent>, Error> {
         self.0.browse(SERVICE)
+    }
+
+    /// Asks for the addresses of a name that ends with `.local.`, until the receiver is dropped.
+    pub(crate) fn resolve(&self, name: &str) -> Result<Receiver<HostnameResolutionEvent>, Error> {
+        self.0.resolve_hostname(name, None)
     }
 
     /// Takes back what was announced and ends the thread; the receiver tells when that is done.

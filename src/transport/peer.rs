@@ -175,9 +175,9 @@ impl Lane {
         Ok(lane)
     }
 
-    /// How far it looks.
-    pub fn reach(&self) -> Reach {
-        self.grounds.reach
+    /// Whether names of the peer's may be asked for on this network, which shows that somebody is here.
+    pub fn may_ask_around(&self) -> bool {
+        self.grounds.reach == Reach::Everywhere && self.grounds.policy != Policy::RelayOnly
     }
 
     /// Makes the offer; candidates follow by [`Lane::next_event`].
