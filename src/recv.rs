@@ -1,4 +1,6 @@
-//! `p2pcp recv`: finds the sender of a code, shows the offer, receives.
+//! `p2pcp recv`: finds the sender of a code (`find`), shows the offer, receives.
+
+mod find;
 
 use std::future::Future;
 use std::path::{Path as FsPath, PathBuf};
@@ -6,39 +8,26 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
-
 use crate::clean;
 use crate::code::Code;
 use crate::connect::reunion::{self, Reunion};
-use crate::connect::{ConnectError, Joined};
-use crate::dial::Dialer;
 use crate::drive::receiving::{LazySink, ReceivingHands};
 use crate::drive::{self, Person};
 use crate::error::{Error, Finish, Side};
 use crate::fs::{self, DiskFault, LeftoverState, SinkOptions, Stages, Unusable};
 use crate::interrupt::Interrupts;
-use crate::lan::{self, Scope};
+use crate::lan;
 use crate::reconnect::reconnect;
-use crate::send::{Meeting, Routes, SERVER_WITHIN, cancelled, surroundings};
+use crate::recv::find::{ADDRESS_WITHIN, FIND_AGAIN_WITHIN, Place, seek};
+use crate::send::{Meeting, Routes, cancelled, surroundings};
 use crate::session::lasting::Lasting;
 use crate::session::receiver::Receiver;
 use crate::session::{Answer, Event, Summary};
-use crate::signaling::{ServerUrl, Signaling, SignalingClientError};
+use crate::signaling::{ServerUrl, Signaling};
 use crate::transport::Path;
 use crate::transport::peer::WebRtcLink;
 use crate::ui::{Reporter, text};
 use crate::wire::peer::Offer;
-use crate::wire::signaling::CloseCode;
-
-/// How long a sender without a server is looked for.
-pub const FIND_WITHIN: Duration = Duration::from_secs(6);
-
-/// How long a sender that was lost is looked for before its known address is tried again.
-const FIND_AGAIN_WITHIN: Duration = Duration::from_secs(3);
-
-/// Longest wait for one address to answer.
-const ADDRESS_WITHIN: Duration = Duration::from_secs(3);
 
 /// What to receive, and how.
 #[derive(Debug, Clone)]
@@ -71,19 +60,17 @@ pub struct Options {
 /// [`Error`].
 pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error> {
     let mut interrupts = Interrupts::listen();
-    let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, reporter);
+    // Names of servers are looked up from here on.
+    let configured = surroundings(&options.meeting, &options.routes, options.lanes, reporter);
     let meet = async {
-        let joined = match &options.meeting {
-            Meeting::Here(scope) => {
-                reporter.note("looking for the sender…");
-                find(&options.code, *scope).await?
-            }
-            Meeting::Server(url) => (url.clone(), join(&options.routes.dialer, url, &options.code).await?),
+        let (place, joined) = seek(&options, reporter).await?;
+        let surroundings = match place.meeting == options.meeting {
+            true => configured,
+            false => surroundings(&place.meeting, &options.routes, options.lanes, reporter),
         };
-        let (url, joined) = joined;
-        Ok::<_, Error>((url, joined.bind(surroundings).await.map_err(Error::Join)?))
+        Ok::<_, Error>((place, joined.bind(surroundings).await.map_err(Error::Join)?))
     };
-    let (url, bound) = tokio::select! {
+    let (place, bound) = tokio::select! {
         bound = meet => bound?,
         interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
@@ -106,7 +93,7 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
     let stop = interrupts.clone();
     let reunion = bound.reunion;
     let again = async || {
-        let attempt = || meet_again(&options, &url, &reunion, reporter);
+        let attempt = || meet_again(&options, &place, &reunion, reporter);
         Some(reconnect(reporter, attempt).await)
     };
     let ended = drive::run(receiver, bound.link, again, hands, &mut person, cancelled(stop)).await;
@@ -129,67 +116,23 @@ pub async fn run(options: Options, reporter: &Reporter) -> Result<Finish, Error>
     Ok(Finish::of(&summary))
 }
 
-async fn join(dialer: &Dialer, url: &ServerUrl, code: &Code) -> Result<Joined, Error> {
-    let signaling = Signaling::connect_by(dialer, url, SERVER_WITHIN).await;
-    let signaling = signaling.map_err(|error| Error::server(url, error))?;
-    Joined::join(signaling, code.clone()).await.map_err(Error::Join)
-}
-
-/// Looks for the sender on this machine and, beyond [`Scope::Loopback`], on the local network.
-///
-/// Whoever answers at an address is asked for the room; most will not know it, which costs nothing.
-async fn find(code: &Code, scope: Scope) -> Result<(ServerUrl, Joined), Error> {
-    let mut finder = lan::find(code.nameplate(), scope);
-    let mut dials = JoinSet::new();
-    let mut finding = true;
-    let mut used = false;
-    let search = async {
-        while finding || !dials.is_empty() {
-            tokio::select! {
-                address = finder.next(), if finding => match address {
-                    Some(address) => {
-                        let (url, code) = (ServerUrl::from(address), code.clone());
-                        dials.spawn(async move {
-                            let joined = Joined::join(Signaling::connect(&url, ADDRESS_WITHIN).await?, code);
-                            joined.await.map(|joined| (url, joined))
-                        });
-                    }
-                    None => finding = false,
-                },
-                Some(joined) = dials.join_next() => match joined {
-                    Ok(Ok(found)) => return Ok(found),
-                    Ok(Err(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::NoRoom)))) => {
-                        used = true;
-                    }
-                    Ok(Err(ConnectError::Signaling(_))) | Err(_) => (),
-                    Ok(Err(other)) => return Err(Error::Join(other)),
-                },
-            }
-        }
-        Err(Error::NoSender { used })
-    };
-    match tokio::time::timeout(FIND_WITHIN, search).await {
-        Ok(result) => result,
-        Err(_) => Err(Error::NoSender { used }),
-    }
-}
-
 /// One attempt to meet the sender again: where it was, and wherever it may be by now.
 ///
 /// One address after the other, since each newcomer takes the seat of the one before; and whatever goes
 /// wrong at one of them, the sender may be at the next.
 async fn meet_again(
     options: &Options,
-    known: &ServerUrl,
+    place: &Place,
     reunion: &Reunion,
     reporter: &Reporter,
 ) -> Result<(WebRtcLink, Path), Error> {
     let meet = async |url: &ServerUrl, within: Duration| {
-        let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, reporter);
+        let surroundings = surroundings(&place.meeting, &options.routes, options.lanes, reporter);
         let signaling = Signaling::connect_by(&options.routes.dialer, url, within).await?;
         reunion.meet(signaling, surroundings).await
     };
-    let scope = match options.meeting {
+    let known = &place.url;
+    let scope = match place.meeting {
         Meeting::Here(scope) => scope,
         Meeting::Server(_) => return meet(known, reunion::SERVER_WITHIN).await.map_err(Error::Join),
     };
@@ -202,7 +145,7 @@ async fn meet_again(
     let deadline = tokio::time::Instant::now() + FIND_AGAIN_WITHIN;
     while let Ok(Some(address)) = tokio::time::timeout_at(deadline, finder.next()).await {
         let url = ServerUrl::from(address);
-        if url == *known {
+        if url == place.url {
             continue;
         }
         match meet(&url, ADDRESS_WITHIN).await {

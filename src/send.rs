@@ -45,7 +45,7 @@ const COUNT_FOR: Duration = Duration::from_millis(300);
 const COUNT_STEP: usize = 1000;
 
 /// Where the peers meet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meeting {
     /// On the sender's own machine, which is found on the local network or, for
     /// [`Scope::Loopback`], on this machine only.

@@ -45,6 +45,14 @@ impl ServerUrl {
         self.tls
     }
 
+    /// Whether the server is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        match &self.host {
+            Host::Name(name) => name.eq_ignore_ascii_case("localhost"),
+            Host::Address(address, _) => address.to_canonical().is_loopback(),
+        }
+    }
+
     /// The port.
     pub fn port(&self) -> u16 {
         self.port
