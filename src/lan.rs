@@ -12,12 +12,15 @@ mod announce;
 mod find;
 mod multicast;
 pub mod names;
+mod neighbours;
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 pub use crate::lan::announce::Announcement;
 pub use crate::lan::find::{Finder, MAX_FOUND, find};
+pub use crate::lan::neighbours::Neighbours;
 use crate::wire::signaling::Nameplate;
 
 /// The DNS-SD service type (RFC 6763 §4.1.2).
@@ -68,21 +71,30 @@ pub fn port(nameplate: Nameplate) -> Option<u16> {
     Some(BASE_PORT + offset)
 }
 
-/// Draws nameplates until one's port can be bound. The listener is non-blocking, ready for
+/// Draws nameplates until one's port can be bound, those that neighbours have `taken` only when no other is found soon. The
+/// listener is non-blocking, ready for
 /// `tokio::net::TcpListener::from_std`; `random` yields uniform words.
 ///
 /// # Errors
 /// [`LanError::NoPort`] after a bounded number of tries.
-pub fn bind(scope: Scope, mut random: impl FnMut() -> u64) -> Result<(TcpListener, Nameplate), LanError> {
+pub fn bind(
+    scope: Scope,
+    taken: &HashSet<Nameplate>,
+    mut random: impl FnMut() -> u64,
+) -> Result<(TcpListener, Nameplate), LanError> {
     let count = u64::from(NAMEPLATES.end() - NAMEPLATES.start() + 1);
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-    for _ in 0..MAX_DRAWS {
+    for draw in 0..MAX_DRAWS {
         let offset = u32::try_from(random() % count).unwrap_or(0);
         let Some((nameplate, port)) = Nameplate::new(NAMEPLATES.start() + offset)
             .and_then(|nameplate| Some((nameplate, port(nameplate)?)))
         else {
             continue;
         };
+        // Somebody who claims all of them must not keep us from sending.
+        if draw < MAX_DRAWS / 2 && taken.contains(&nameplate) {
+            continue;
+        }
         match listen(scope, port).and_then(|listener| {
             listener.set_nonblocking(true)?;
             Ok(listener)
@@ -130,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_sender_listens_on_its_nameplates_port_of_this_machine() {
-        let (listener, nameplate) = bind(Scope::Loopback, random).unwrap();
+        let (listener, nameplate) = bind(Scope::Loopback, &HashSet::new(), random).unwrap();
         let address = listener.local_addr().unwrap();
         assert!(address.ip().is_loopback());
         assert_eq!(Some(address.port()), port(nameplate));
@@ -139,14 +151,26 @@ mod tests {
 
     #[test]
     fn two_senders_never_share_a_nameplate() {
-        let (first, nameplate) = bind(Scope::Loopback, random).unwrap();
+        let (first, nameplate) = bind(Scope::Loopback, &HashSet::new(), random).unwrap();
         let offset = u64::from(nameplate.number() - 100);
-        let error = bind(Scope::Loopback, || offset).unwrap_err();
+        let error = bind(Scope::Loopback, &HashSet::new(), || offset).unwrap_err();
         assert!(matches!(error, LanError::NoPort { .. }), "{error:?}");
         let mut draws = [offset, offset].into_iter();
-        let (_second, other) = bind(Scope::Loopback, || draws.next().unwrap_or_else(random)).unwrap();
+        let draws = || draws.next().unwrap_or_else(random);
+        let (_second, other) = bind(Scope::Loopback, &HashSet::new(), draws).unwrap();
         assert_ne!(other, nameplate);
         drop(first);
+    }
+
+    #[test]
+    fn a_neighbours_nameplate_is_left_alone_as_long_as_there_are_others() {
+        let all = (100..=999).filter_map(Nameplate::new).collect::<HashSet<_>>();
+        let (_listener, free) = bind(Scope::Loopback, &HashSet::new(), random).unwrap();
+        let others = all.iter().copied().filter(|it| it.number() % 2 == 0).collect();
+        let (_listener, odd) = bind(Scope::Loopback, &others, random).unwrap();
+        assert!(odd != free && odd.number() % 2 == 1);
+        let (_listener, claimed) = bind(Scope::Loopback, &all, random).unwrap();
+        assert!(all.contains(&claimed));
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! `p2pcp send`: shows a code, waits for whoever has it, sends.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use crate::drive::{self, Person};
 use crate::error::{Error, Finish, Side};
 use crate::fs::{Source, host};
 use crate::interrupt::Interrupts;
-use crate::lan::{self, Announcement, Scope};
+use crate::lan::{self, Announcement, Neighbours, Scope};
 use crate::reconnect::reconnect;
 use crate::server::{self, OnlySession};
 use crate::session::lasting::Lasting;
@@ -98,6 +99,10 @@ pub async fn run(
     mut told: impl FnMut(&Code),
 ) -> Result<Finish, Error> {
     let mut interrupts = Interrupts::listen();
+    let neighbours = Neighbours::listen(match options.meeting {
+        Meeting::Here(scope) => scope,
+        Meeting::Server(_) => Scope::Loopback,
+    });
     let source = Source::open(&options.paths)?;
     let mut survey = source.survey();
     let counting = Instant::now();
@@ -109,7 +114,7 @@ pub async fn run(
     reporter.sending(&items, more, &totals);
 
     let (bound, mut place) = tokio::select! {
-        met = meet(&options, reporter, &mut told) => met?,
+        met = meet(&options, neighbours, reporter, &mut told) => met?,
         interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
     reporter.connected(&bound.path);
@@ -152,12 +157,14 @@ pub(crate) async fn cancelled(mut interrupts: Interrupts) -> AbortReason {
 /// where the peers met stays open, as they may need it again.
 async fn meet(
     options: &Options,
+    neighbours: Neighbours,
     reporter: &Reporter,
     told: &mut impl FnMut(&Code),
 ) -> Result<(Bound, Place), Error> {
+    let taken = neighbours.nameplates().await;
     let mut burnt = 0;
     loop {
-        let (mut place, signaling) = Place::open(&options.meeting, &options.routes.dialer).await?;
+        let (mut place, signaling) = Place::open(options, &taken).await?;
         reporter.detail(&format!("the rendezvous is {}", place.url));
         let waiting = Waiting::create(signaling, options.words).await.map_err(Error::Meeting)?;
         reporter.code(waiting.code(), &receive_line(&options.meeting, waiting.code()));
@@ -233,16 +240,16 @@ struct Own {
 }
 
 impl Place {
-    async fn open(meeting: &Meeting, dialer: &Dialer) -> Result<(Self, Signaling), Error> {
-        let scope = match meeting {
+    async fn open(options: &Options, taken: &HashSet<Nameplate>) -> Result<(Self, Signaling), Error> {
+        let scope = match &options.meeting {
             Meeting::Here(scope) => *scope,
             Meeting::Server(url) => {
-                let signaling = Signaling::connect_by(dialer, url, SERVER_WITHIN).await;
+                let signaling = Signaling::connect_by(&options.routes.dialer, url, SERVER_WITHIN).await;
                 let signaling = signaling.map_err(|error| Error::server(url, error))?;
                 return Ok((Self { url: url.clone(), own: None }, signaling));
             }
         };
-        let (listener, nameplate) = lan::bind(scope, || {
+        let (listener, nameplate) = lan::bind(scope, taken, || {
             let mut bytes = [0; 8];
             getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
             u64::from_le_bytes(bytes)

@@ -86,13 +86,13 @@ impl Finder {
 }
 
 /// The thread that browses, and what it finds.
-struct Search {
+pub(super) struct Search {
     _multicast: Multicast,
-    events: Receiver<ServiceEvent>,
+    pub(super) events: Receiver<ServiceEvent>,
 }
 
 impl Search {
-    fn start() -> Result<Self, mdns_sd::Error> {
+    pub(super) fn start() -> Result<Self, mdns_sd::Error> {
         let multicast = Multicast::start()?;
         let events = multicast.browse()?;
         Ok(Self { _multicast: multicast, events })

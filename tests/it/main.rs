@@ -5,6 +5,7 @@ mod doctor;
 mod hostile_receiver;
 mod hostile_sender;
 mod hostile_server;
+mod lan;
 mod layering;
 mod reliability;
 mod session;
