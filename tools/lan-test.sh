@@ -179,7 +179,10 @@ codes=() senders=() receivers=()
 for number in {0..9}; do
     mkdir "$work/folder$number"
     printf 'from %s\n' "$number" >"$work/folder$number/which"
-    sender "$prefix-t$number" "many-$number" "../folder$number"
+    # Two that begin at the same moment may draw the same number, one time in 900.
+    while sender "$prefix-t$number" "many-$number" "../folder$number" && [[ " ${codes[*]:-}" == *" ${code%%-*}-"* ]]; do
+        kill "$sender"
+    done
     codes+=("$code") senders+=("$sender")
 done
 for number in {0..9}; do

@@ -1,7 +1,8 @@
 //! Which nameplates others on this network have, so that no two senders have one at the same time.
 //!
 //! A receiver cannot tell them apart before it has guessed, and a wrong guess is the end of a code. Two senders that begin within
-//! [`LISTEN_FOR`] of each other, and draw the same of 900 numbers, still have the same.
+//! two seconds of each other, and draw the same of 900 numbers, may still have the same: a name is announced after it was
+//! probed for, and not repeated within a second (RFC 6762 §8.1, §6).
 
 use std::collections::HashSet;
 use std::pin::Pin;
