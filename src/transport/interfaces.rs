@@ -184,8 +184,7 @@ mod tests {
 
     #[test]
     fn the_address_of_the_default_route_is_the_first_and_containers_are_last() {
-        let list =
-            ["lo 127.0.0.1", "docker0 172.17.0.1", "tun1 10.8.0.2", "eth2 192.168.1.5", "eth2 2001:db8::5"];
+        let list = ["docker0 172.17.0.1", "tun1 10.8.0.2", "eth2 192.168.1.5", "eth2 2001:db8::5"];
         let expect = ["192.168.1.5", "2001:db8::5", "10.8.0.2", "172.17.0.1"];
         assert_eq!(chosen(&list, "192.168.1.5", LinkLocal::Always), expect);
     }

@@ -188,7 +188,7 @@ pub struct End {
 
 impl End {
     /// Asserts its exit code, that stdout is empty, and that errors and failures go together: a failure has
-    /// one `error: ` and a `hint:`, or warnings where it went through in part.
+    /// one `error: ` and a `hint:`, warnings where it went through in part, or a verdict.
     pub fn exits(self, code: ExitCode) -> Self {
         let shown = format!("{}\nended with {}:\n{}", self.line, self.status, self.stderr);
         assert_eq!(self.status.code(), Some(code.number().into()), "{shown}");
@@ -196,7 +196,10 @@ impl End {
         let errors = self.stderr.lines().filter(|line| line.starts_with("error: ")).count();
         match code {
             ExitCode::Done => assert_eq!(errors, 0, "{shown}"),
-            _ if errors == 0 => assert!(self.stderr.contains("warning: "), "no word of the failure: {shown}"),
+            _ if errors == 0 => {
+                let told = ["warning: ", "verdict: "].iter().any(|word| self.stderr.contains(word));
+                assert!(told, "no word of the failure: {shown}");
+            }
             _ => assert_eq!(errors, 1, "{shown}"),
         }
         self
