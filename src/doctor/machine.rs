@@ -1,5 +1,7 @@
 //! What this machine grants: open files, socket buffers, a port for the rendezvous inside `send`.
 
+use std::collections::HashSet;
+
 use crate::lan::{self, Scope};
 use crate::transport;
 
@@ -13,7 +15,7 @@ pub(super) struct Machine {
 /// Looks, and leaves nothing open.
 pub(super) fn look(random: impl FnMut() -> u64) -> Machine {
     Machine {
-        rendezvous: lan::bind(Scope::Lan, random).is_ok(),
+        rendezvous: lan::bind(Scope::Lan, &HashSet::new(), random).is_ok(),
         open_files: open_files(),
         udp_buffer: transport::udp_buffer_bytes(),
     }
