@@ -7,8 +7,8 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-program=${1:-"$here/../target/release/p2pcp"}
-server=${2:-$program}
+program=$(realpath "${1:-"$here/../target/release/p2pcp"}")
+server=$(realpath "${2:-$program}")
 export NETLAB_NAME=${NETLAB_NAME:-doctor}
 lab() { "$here/netlab/netlab.sh" "$@"; }
 work=$(mktemp -d)
