@@ -22,7 +22,7 @@ fn doctor(work: &Work, options: &[&str]) -> End {
 /// Asserts that transfers over the internet will not work, and that a verdict says so.
 fn is_local(end: End) -> End {
     assert_eq!((end.number(), end.stdout.as_str()), (Some(1), ""), "{}", end.stderr);
-    end.says("\nverdict: ").says_not("error: ")
+    end.says("verdict: ").says_not("error: ")
 }
 
 fn check<'a>(document: &'a Value, name: &str) -> &'a Value {
@@ -93,8 +93,7 @@ fn a_room_is_not_left_behind() {
     let (_server, address) = rendezvous(&work);
     // More visits than one source may make in a minute would be refused, not the rooms of those before.
     for _ in 0..3 {
-        doctor(&work, &["--server", &address, "--quiet"])
-            .exits(ExitCode::Failed)
-            .says_not("failed   signaling");
+        let end = doctor(&work, &["--server", &address, "--quiet"]);
+        is_local(end).says_not("failed   signaling");
     }
 }
