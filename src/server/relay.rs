@@ -26,7 +26,7 @@ mod stranger;
 mod stream;
 mod udp;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -90,7 +90,9 @@ impl Relay {
             _ => None,
         };
         let reserved = [&bound[..], &[port]].concat();
-        let table = Mutex::new(Table::new(config.policy, secret, now, pair, reserved));
+        let mut table = Table::new(config.policy, secret, now, pair, reserved);
+        addresses_of(address.ip()).into_iter().for_each(|it| table.learn_address(it));
+        let table = Mutex::new(table);
         Some(Arc::new(Self { table, sockets, outboxes: Outboxes::default(), stun, turn }))
     }
 
@@ -131,6 +133,15 @@ impl Relay {
         // does not have is looked up and not found.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The addresses by which others come to a listener.
+fn addresses_of(listener: IpAddr) -> Vec<IpAddr> {
+    if !listener.is_unspecified() {
+        return vec![listener.to_canonical()];
+    }
+    let all = if_addrs::get_if_addrs().unwrap_or_default().into_iter();
+    all.filter(|it| !it.is_loopback() && !it.is_link_local()).map(|it| it.ip()).collect()
 }
 
 fn open(address: SocketAddr, port: u16) -> Option<Socket> {

@@ -15,7 +15,6 @@ use crate::transport::grounds::Policy;
 use crate::transport::link_local::LinkLocals;
 use crate::transport::peer::LaneEvent;
 use crate::transport::way::{Own, Seen};
-use crate::wire::ice::IceUrl;
 
 /// Hears what the library tells, and passes on what matters.
 pub(super) struct Handler {
@@ -36,8 +35,7 @@ impl PeerConnectionEventHandler for Handler {
         let event = RTCPeerConnectionIceEvent { candidate: self.link_locals.told(event.candidate), ..event };
         let Some(candidate) = Candidate::ours(&event.candidate) else { return };
         let (kind, address) = (candidate.kind, candidate.address);
-        let (base, by_stream) = (base_of(&event.candidate), is_by_stream(&event.candidate));
-        lock(&self.seen).own(Own { kind, address, base, by_stream });
+        lock(&self.seen).own(Own { kind, address, base: base_of(&event.candidate) });
         if may_be_told(&candidate, self.policy)
             && let Ok(text) = serde_json::to_string(&candidate.init())
         {
@@ -71,10 +69,4 @@ impl PeerConnectionEventHandler for Handler {
 pub(super) fn base_of(candidate: &RTCIceCandidate) -> Option<SocketAddr> {
     let ip: IpAddr = candidate.related_address.parse().ok()?;
     Some((ip, candidate.related_port).into())
-}
-
-/// Whether a candidate is from a relay behind a tunnel, whose address is of our own making, from 240.0.0.0/4.
-fn is_by_stream(candidate: &RTCIceCandidate) -> bool {
-    let url = candidate.url.as_deref().and_then(|it| it.parse::<IceUrl>().ok());
-    matches!(url.and_then(|it| it.address()), Some(IpAddr::V4(v4)) if v4.octets()[0] >= 240)
 }

@@ -39,14 +39,7 @@ const PORT: u16 = 3478;
 /// The tunnels of one lane. Dropping it ends them, within [`carry::LINGER`].
 #[derive(Debug, Default)]
 pub(super) struct Tunnels {
-    all: Vec<Tunnel>,
-}
-
-#[derive(Debug)]
-struct Tunnel {
-    #[allow(dead_code, reason = "as `server_behind`")]
-    server: String,
-    pipe: Arc<Pipe>,
+    all: Vec<Arc<Pipe>>,
 }
 
 impl Tunnels {
@@ -87,8 +80,8 @@ impl Tunnels {
         let pipe = Arc::new(Pipe::default());
         let number = self.all.len();
         // It ends by itself, soon after the pipe's other end is dropped with this.
-        tokio::spawn(carry::run(server.clone(), Arc::clone(&pipe), opening));
-        self.all.push(Tunnel { server, pipe });
+        tokio::spawn(carry::run(server, Arc::clone(&pipe), opening));
+        self.all.push(pipe);
         format!("turn:{}?transport=udp", address_v4(number))
     }
 
@@ -97,20 +90,14 @@ impl Tunnels {
         self.all.is_empty()
     }
 
-    /// Which server is behind `address`, if it is made up: as in `turns:host:port?transport=tcp`.
-    #[allow(dead_code, reason = "for whoever tells by which server a lane is relayed")]
-    pub(super) fn server_behind(&self, address: SocketAddr) -> Option<&str> {
-        self.all.get(number(address)?).map(|it| it.server.as_str())
-    }
-
     fn to(&self, address: SocketAddr) -> Option<&Pipe> {
-        self.all.get(number(address)?).map(|it| &*it.pipe)
+        self.all.get(number(address)?).map(|it| &**it)
     }
 }
 
 impl Drop for Tunnels {
     fn drop(&mut self) {
-        self.all.iter().for_each(|it| it.pipe.end());
+        self.all.iter().for_each(|it| it.end());
     }
 }
 

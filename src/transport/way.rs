@@ -65,8 +65,6 @@ pub(super) struct Own {
     pub(super) address: SocketAddr,
     /// The socket that it belongs to, or how it is reached.
     pub(super) base: Option<SocketAddr>,
-    /// A relay that is spoken to over a stream.
-    pub(super) by_stream: bool,
 }
 
 /// What both sides told of themselves.
@@ -154,11 +152,8 @@ impl Seen {
         let told_relays_only = !self.theirs.is_empty() && self.theirs.iter().all(|it| it.0 == Kind::Relay);
         let told = |kind| self.theirs.iter().any(|it| it.0 == kind);
         let public_host = |(kind, it): &(Kind, SocketAddr)| *kind == Kind::Host && !is_private(it.ip());
-        let answered = |it: &Own| match it.kind {
-            Kind::ServerReflexive => true,
-            Kind::Relay => !it.by_stream,
-            Kind::Host | Kind::PeerReflexive => false,
-        };
+        // A relay may have been spoken to over a stream.
+        let answered = |it: &Own| it.kind == Kind::ServerReflexive;
         if around.policy == Policy::RelayOnly {
             Because::RelayOnlyHere
         } else if told_relays_only {

@@ -125,7 +125,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tokio_tungstenite::", &["server", "signaling"]),
     ("hyper::", &["dial", "server"]),
     ("hyper_util::", &["dial", "server"]),
-    ("if_addrs::", &["doctor", "transport"]),
+    ("if_addrs::", &["doctor", "server", "transport"]),
     ("rustls::", &["dial", "server"]),
     ("tokio_rustls::", &["dial", "server"]),
     ("tokio_socks::", &["dial"]),

@@ -92,17 +92,18 @@ impl Table {
         reply.with_address(ATTR_XORMAPPED_ADDRESS, allocation.client.peer)
     }
 
-    /// The address that an allocation is told: the one by which the client came, or, if it asks for another family, one
-    /// by which somebody else did.
+    /// The address that an allocation is told: the one by which the client came, or one by which others can. Who does not
+    /// say which family gets IPv4 (RFC 8656 §7.2), so that a client with IPv6 only has a peer with IPv4 only.
     fn address_for(&self, from: Client, family: Option<&[u8]>) -> Option<IpAddr> {
         let own = from.local.ip();
         let wants_v4 = match family {
-            None => own.is_ipv4(),
-            Some([1, _, _, _]) => true,
+            None | Some([1, _, _, _]) => true,
             Some([2, _, _, _]) => false,
             Some(_) => return None,
         };
-        std::iter::once(&own).chain(&self.addresses).find(|it| it.is_ipv4() == wants_v4).copied()
+        let others = self.addresses.iter().filter(|it| it.is_loopback() == own.is_loopback());
+        let fits = std::iter::once(&own).chain(others).find(|it| it.is_ipv4() == wants_v4).copied();
+        fits.or(family.is_none().then_some(own))
     }
 
     /// RFC 8656 §8.2.

@@ -38,7 +38,7 @@ impl TunnelSocket {
     fn fill(&self, buffers: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta]) -> Option<usize> {
         let (buffer, meta) = (buffers.first_mut()?, meta.first_mut()?);
         self.tunnels.all.iter().enumerate().find_map(|(number, tunnel)| {
-            let (len, stride) = tunnel.pipe.fill(self.local, buffer)?;
+            let (len, stride) = tunnel.fill(self.local, buffer)?;
             *meta = RecvMeta::default();
             meta.addr = match self.local.is_ipv4() {
                 true => address_v4(number),

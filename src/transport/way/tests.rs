@@ -27,7 +27,7 @@ fn seen(own: &[&str], theirs: &[&str]) -> Seen {
     for text in own {
         let (kind, address) = candidate(text);
         let base = (kind == Kind::ServerReflexive).then(|| HOME.parse().unwrap());
-        seen.own(Own { kind, address, base, by_stream: false });
+        seen.own(Own { kind, address, base });
     }
     for text in theirs {
         let (kind, address) = candidate(text);
@@ -136,22 +136,20 @@ fn two_sockets_of_ours_are_no_symmetric_nat() {
     for base in [HOME, "192.168.2.5:5000"] {
         let port = if base == HOME { OUTSIDE } else { "203.0.113.5:6001" };
         let (address, base) = (port.parse().unwrap(), base.parse().ok());
-        seen.own(Own { kind: Kind::ServerReflexive, address, base, by_stream: false });
+        seen.own(Own { kind: Kind::ServerReflexive, address, base });
     }
     assert!(!seen.own_is_symmetric());
     let address = "203.0.113.5:6002".parse().unwrap();
     let base = HOME.parse().ok();
-    seen.own(Own { kind: Kind::ServerReflexive, address, base, by_stream: false });
+    seen.own(Own { kind: Kind::ServerReflexive, address, base });
     assert!(seen.own_is_symmetric());
 }
 
 #[test]
-fn a_relay_over_a_stream_is_no_answer_over_udp() {
-    for (by_stream, why) in [(true, Because::UdpBlockedHere), (false, Because::NoDirectPath)] {
-        let mut seen = seen(&["host 192.168.1.5:5000"], &["srflx 198.51.100.7:1"]);
-        seen.own(Own { kind: Kind::Relay, address: RELAY.parse().unwrap(), base: None, by_stream });
-        assert_eq!(seen.because(AROUND), why);
-    }
+fn a_relay_alone_is_no_answer_over_udp() {
+    let mut seen = seen(&["host 192.168.1.5:5000"], &["srflx 198.51.100.7:1"]);
+    seen.own(Own { kind: Kind::Relay, address: RELAY.parse().unwrap(), base: None });
+    assert_eq!(seen.because(AROUND), Because::UdpBlockedHere);
 }
 
 #[test]
