@@ -3,7 +3,7 @@
 //!
 //! Invariants:
 //! - Nothing is asked before there is a name, which has to be one label of letters, digits and hyphens before `.local`.
-//! - At most [`MAX_NAMES`] names are asked for, [`ASK_FOR`] each, and at most [`MAX_ADDRESSES`] addresses of each are told.
+//! - At most [`MAX_NAMES`] names are asked for, for 5 s each, and at most [`MAX_ADDRESSES`] addresses of each are told.
 //! - What answers is anybody on this network: only addresses of local networks are told, so that nobody can
 //!   aim a peer's checks at a stranger.
 
