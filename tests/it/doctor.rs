@@ -88,7 +88,7 @@ fn what_is_no_server_is_a_matter_of_usage() {
 }
 
 #[test]
-fn a_room_is_not_left_behind() {
+fn one_visit_after_the_other_is_served() {
     let work = Work::new();
     let (_server, address) = rendezvous(&work);
     // More visits than one source may make in a minute would be refused, not the rooms of those before.

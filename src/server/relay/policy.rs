@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct RelayPolicy {
     /// Allocations at one time.
     pub allocations: usize,
-    /// Of these, of one room: two peers, each by UDP and TCP, twice.
+    /// Of these, of one room: two peers, each by UDP from up to 12 addresses (`transport::interfaces`), by TCP and by TLS.
     pub allocations_per_room: usize,
     /// Of these, of one source.
     pub allocations_per_source: usize,
@@ -35,7 +35,7 @@ impl Default for RelayPolicy {
     fn default() -> Self {
         Self {
             allocations: 2048,
-            allocations_per_room: 8,
+            allocations_per_room: 32,
             allocations_per_source: 64,
             loopback_factor: 16,
             rooms: 8192,
