@@ -13,6 +13,7 @@ mod proxy;
 mod tls;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -54,6 +55,30 @@ impl Dialer {
             Some(proxy) => proxy.reach(host, port, &self.roots).await?,
             None => Box::new(connect::to(host, port).await?),
         };
+        self.secured(stream, host, tls).await
+    }
+
+    /// The same with a host that a stranger named: its addresses were looked up and judged before, and no other one is
+    /// connected to from here. Asked once more, a name may have another answer. Which address a name has for a proxy is
+    /// the proxy's business.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub async fn dial_judged(
+        &self,
+        host: &Host,
+        port: u16,
+        tls: bool,
+        addresses: &[SocketAddr],
+    ) -> Result<BoxStream, DialError> {
+        let stream = match self.proxies.between(host, port) {
+            Some(proxy) => proxy.reach(host, port, &self.roots).await?,
+            None => Box::new(connect::to_one_of(addresses.iter().copied().collect()).await?),
+        };
+        self.secured(stream, host, tls).await
+    }
+
+    async fn secured(&self, stream: BoxStream, host: &Host, tls: bool) -> Result<BoxStream, DialError> {
         match tls {
             true => tls::wrap(stream, host, &self.roots).await,
             false => Ok(stream),

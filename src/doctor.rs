@@ -190,10 +190,12 @@ async fn over_udp(place: &Place, login: &Login) -> Relay {
 async fn over_stream(place: &Place, login: &Login, dialer: &Dialer) -> Relay {
     let IceUrl { kind, host, port } = &place.url;
     let Some(host) = Host::parse(host) else { return Relay::Unreachable };
-    if dialer.proxy_to(&host, *port).is_none() && place.addresses(OFFERED_NAMES).await.is_empty() {
+    let by_name = dialer.proxy_to(&host, *port).is_some() && place.url.address().is_none();
+    let addresses = if by_name { Vec::new() } else { place.addresses(OFFERED_NAMES).await };
+    if addresses.is_empty() && !by_name {
         return Relay::Unreachable;
     }
-    match dialer.dial(&host, *port, *kind == IceKind::TurnTls).await {
+    match dialer.dial_judged(&host, *port, *kind == IceKind::TurnTls, &addresses).await {
         Ok(stream) => turn::visit(Wire::Stream(stream), login).await,
         Err(_) => Relay::Unreachable,
     }

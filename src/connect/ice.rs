@@ -164,6 +164,8 @@ async fn find(wanted: Wanted) -> Vec<Found> {
         IceKind::TurnTls => Some(true),
     };
     match (tls, credentials) {
+        // An address that may not be sent to is no name that a proxy knows.
+        (Some(_), Some(_)) if addresses.is_empty() && url.address().is_some() => Vec::new(),
         // A proxy may know the name, so no address is no end.
         (Some(tls), Some(credentials)) => {
             let IceUrl { host, port, .. } = url;
@@ -237,9 +239,13 @@ mod tests {
     #[tokio::test]
     async fn a_server_elsewhere_cannot_name_this_machine_or_nobody() {
         for host in ["127.0.0.1", "[::1]", "224.0.0.1", "0.0.0.0", "255.255.255.255", "[::ffff:127.0.0.1]"] {
-            let offered =
-                [offer(&[&format!("stun:{host}:3478")], None), offer(&[&format!("turn:{host}")], ME)];
-            assert_eq!(urls(&found(Policy::Any, &offered, "192.0.2.1").await), [""; 0], "{host}");
+            let turn = ["turn:HOST", "turn:HOST:22?transport=tcp", "turns:HOST:443"];
+            let turn = turn.map(|it| it.replace("HOST", host));
+            let turn = turn.each_ref().map(String::as_str);
+            let offered = [offer(&[&format!("stun:{host}:3478")], None), offer(&turn, ME)];
+            let found = found(Policy::Any, &offered, "192.0.2.1").await;
+            assert_eq!(urls(&found), [""; 0], "{host}");
+            assert!(found.stream_relays.is_empty(), "{found:?}");
         }
         let offered = [offer(&["stun:127.0.0.1:3478"], None)];
         assert_eq!(urls(&found(Policy::Any, &offered, "127.0.0.1").await).len(), 1);

@@ -17,7 +17,11 @@ const STAGGER: Duration = Duration::from_millis(250);
 
 /// Connects to `host`.
 pub(super) async fn to(host: &Host, port: u16) -> Result<TcpStream, DialError> {
-    let addresses = resolve(host, port).await.map_err(DialError::Unresolved)?;
+    to_one_of(resolve(host, port).await.map_err(DialError::Unresolved)?).await
+}
+
+/// Connects to a host that has these addresses.
+pub(super) async fn to_one_of(addresses: VecDeque<SocketAddr>) -> Result<TcpStream, DialError> {
     let stream = race(addresses).await.map_err(DialError::Unreachable)?;
     // Small messages that somebody waits for; what is large comes in large pieces anyway.
     stream.set_nodelay(true).map_err(DialError::Unreachable)?;

@@ -131,7 +131,7 @@ impl Lane {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (tunnels, servers) = match reach {
             Reach::SameHost => Default::default(),
-            Reach::Everywhere => Tunnels::dig(&grounds.servers(), &grounds.dialer),
+            Reach::Everywhere => Tunnels::dig(&grounds.servers(), &grounds.stream_relays, &grounds.dialer),
         };
         let servers = servers.into_iter().map(|server| RTCIceServer {
             urls: server.urls,

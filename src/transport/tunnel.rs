@@ -25,6 +25,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::dial::{DialError, Dialer, Host};
+use crate::transport::grounds::StreamRelay;
 use crate::transport::tunnel::pipe::Pipe;
 pub(super) use crate::transport::tunnel::socket::TunnelSocket;
 use crate::transport::tunnel::url::StreamTurn;
@@ -44,11 +45,15 @@ pub(super) struct Tunnels {
 
 impl Tunnels {
     /// Starts a tunnel for each server in `servers` that is reached over TCP or TLS, and returns the list that ICE
-    /// is to have: a made-up address in its place.
+    /// is to have: a made-up address in its place. Of `judged` servers no other addresses than theirs are dialled.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub(super) fn dig(servers: &[IceServer], dialer: &Dialer) -> (Self, Vec<IceServer>) {
+    pub(super) fn dig(
+        servers: &[IceServer],
+        judged: &[StreamRelay],
+        dialer: &Dialer,
+    ) -> (Self, Vec<IceServer>) {
         let mut tunnels = Self::default();
         let mut known: Vec<StreamTurn> = Vec::new();
         let servers = servers.iter().map(|server| {
@@ -58,8 +63,13 @@ impl Tunnels {
                 Some(turn) => {
                     known.push(turn.clone());
                     let dialer = dialer.clone();
+                    let addresses = judged.iter().find(|it| turn.is(it)).map(|it| it.addresses.clone());
                     let url = tunnels.add(turn.to_string(), async move {
-                        dialer.dial(&turn.host, turn.port, turn.tls).await
+                        let StreamTurn { host, port, tls } = &turn;
+                        match addresses {
+                            Some(addresses) => dialer.dial_judged(host, *port, *tls, &addresses).await,
+                            None => dialer.dial(host, *port, *tls).await,
+                        }
                     });
                     Some(url)
                 }

@@ -12,6 +12,7 @@ use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Runtime, TokioRuntime};
 
 use super::{TunnelSocket, Tunnels};
 use crate::dial::{BoxStream, Dialer};
+use crate::transport::grounds::{Grounds, Reach, StreamRelay};
 use crate::wire::signaling::IceServer;
 
 /// What ICE is told the first tunnel is.
@@ -224,9 +225,32 @@ async fn a_tunnel_that_cannot_be_opened_says_so_when_something_is_sent() {
         username: Some("u".to_owned()),
         credential: Some("c".to_owned()),
     }];
-    let (tunnels, told) = Tunnels::dig(&servers, &Dialer::default());
+    let (tunnels, told) = Tunnels::dig(&servers, &[], &Dialer::default());
     let [IceServer { urls, username, .. }] = &told[..] else { panic!("{told:?}") };
     assert_eq!(urls[..], [FIRST, "stun:192.0.2.1:3478", "turn:192.0.2.1:3478?transport=udp"]);
     assert_eq!(username.as_deref(), Some("u"));
     fails(&socket(&Arc::new(tunnels))).await;
+}
+
+/// The server is somebody's word: which of its addresses may be dialled was judged before.
+#[tokio::test]
+async fn no_address_is_dialled_but_those_that_were_judged() {
+    let there = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = there.local_addr().unwrap();
+    let relay = |addresses: &[SocketAddr]| StreamRelay {
+        host: "localhost".to_owned(),
+        addresses: addresses.to_vec(),
+        port: address.port(),
+        tls: false,
+        credentials: ("u".to_owned(), "c".to_owned()),
+    };
+    let dig = |relay: StreamRelay| {
+        let mut grounds = Grounds::new(Reach::Everywhere, Vec::new());
+        grounds.stream_relays.push(relay);
+        Tunnels::dig(&grounds.servers(), &grounds.stream_relays, &grounds.dialer).0
+    };
+    fails(&socket(&Arc::new(dig(relay(&[]))))).await;
+    let tunnels = Arc::new(dig(relay(&[address])));
+    there.accept().await.unwrap();
+    drop(tunnels);
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::transport::grounds::StreamRelay;
 use crate::transport::tunnel::Host;
 
 /// Ports when none is said (RFC 8656 §5).
@@ -43,6 +44,14 @@ impl StreamTurn {
             _ => return None,
         };
         Some(Self { host: Host::parse(host)?, port, tls }).filter(|it| it.port != 0)
+    }
+}
+
+impl StreamTurn {
+    /// Whether this is that server.
+    pub(super) fn is(&self, relay: &StreamRelay) -> bool {
+        (self.port, self.tls) == (relay.port, relay.tls)
+            && Some(&self.host) == Host::parse(&relay.host).as_ref()
     }
 }
 
