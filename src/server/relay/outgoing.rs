@@ -17,7 +17,8 @@ const RUN_PACKETS: usize = 64;
 /// which is longer.
 const OUTBOX_BYTES: usize = 512 << 10;
 
-/// More of it for answers: over a stream nobody asks twice.
+/// Beside these, of answers: over a stream nobody asks twice. It is all that a stranger can have waiting, whom
+/// nobody sends payload.
 const OUTBOX_RESERVE: usize = 16 << 10;
 
 /// Packets to one client, each of `segment` bytes but the last, which may have fewer.
@@ -72,19 +73,30 @@ impl Outgoing {
 /// The queue of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    bytes: Mutex<Vec<u8>>,
+    waiting: Mutex<Waiting>,
     filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    /// How many of them are answers.
+    answers: usize,
 }
 
 impl Outbox {
     /// Queues the packets of a run that fit, whole ones only.
     pub(super) fn push(&self, run: &[u8], segment: usize) {
-        let mut queue = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for packet in run.chunks(segment.max(1)) {
             let is_payload = matches!(packet, [0x40..=0xff, ..] | [0x00, 0x17, ..]);
-            let most = if is_payload { OUTBOX_BYTES } else { OUTBOX_BYTES + OUTBOX_RESERVE };
-            if queue.len() + packet.len() <= most {
-                queue.extend_from_slice(packet);
+            let fits = match is_payload {
+                true => queue.bytes.len() + packet.len() <= OUTBOX_BYTES,
+                false => queue.answers + packet.len() <= OUTBOX_RESERVE,
+            };
+            if fits {
+                queue.bytes.extend_from_slice(packet);
+                queue.answers += if is_payload { 0 } else { packet.len() };
             }
         }
         drop(queue);
@@ -96,7 +108,11 @@ impl Outbox {
         taken.clear();
         loop {
             let filled = self.filled.notified();
-            mem::swap(&mut *self.bytes.lock().unwrap_or_else(PoisonError::into_inner), taken);
+            {
+                let mut queue = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                queue.answers = 0;
+                mem::swap(&mut queue.bytes, taken);
+            }
             if !taken.is_empty() {
                 return;
             }
@@ -172,6 +188,18 @@ mod tests {
         }
         let lengths: Vec<_> = outgoing.runs().map(|(_, bytes)| bytes.len()).collect();
         assert_eq!(lengths, [RUN_PACKETS, 1]);
+    }
+
+    /// Whoever proved nothing may ask as fast as it can, and take no answer.
+    #[tokio::test]
+    async fn a_stranger_that_takes_nothing_costs_little() {
+        let (outbox, answer) = (Outbox::default(), vec![1; 100]);
+        let mut taken = Vec::new();
+        for _ in 0..2 {
+            (0..10_000).for_each(|_| outbox.push(&answer, 100));
+            outbox.take(&mut taken).await;
+            assert!((1..=super::OUTBOX_RESERVE).contains(&taken.len()), "{}", taken.len());
+        }
     }
 
     #[tokio::test]
