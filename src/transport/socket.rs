@@ -161,11 +161,13 @@ impl Runtime for LaneRuntime {
         if address.is_ipv6() {
             socket = Arc::new(ScopedSocket { socket, scope });
         }
-        // No server is reached from a link-local address, nor is a tunnel.
+        socket = Arc::new(HandshakeSocket { socket, heard: self.heard.clone() });
+        // No server is reached from a link-local address, nor is a tunnel. Outside of the others, as a tunnel's errors are to
+        // be heard: by them a TURN client knows that it has no business there.
         if scope.is_none() && !self.tunnels.is_empty() {
             socket = Arc::new(TunnelSocket::new(socket, Arc::clone(&self.tunnels))?);
         }
-        Ok(Arc::new(HandshakeSocket { socket, heard: self.heard.clone() }))
+        Ok(socket)
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -212,6 +214,30 @@ impl Runtime for LaneRuntime {
 mod tests {
     use super::{HURRIED_SLEEP, LaneRuntime};
     use std::time::Duration;
+
+    use webrtc::runtime::Runtime;
+
+    use crate::dial::Dialer;
+    use crate::transport::tunnel::Tunnels;
+    use crate::wire::signaling::IceServer;
+
+    /// Or each of a machine's sockets has a TURN client that asks in vain for seconds.
+    #[tokio::test]
+    async fn a_tunnel_that_is_anothers_is_an_error_and_a_datagram_that_is_lost_is_none() {
+        let urls = vec!["turn:127.0.0.1:1?transport=tcp".to_owned()];
+        let server = IceServer { urls, username: None, credential: None };
+        let runtime = LaneRuntime::with_tunnels(Tunnels::dig(&[server], &[], &Dialer::default()).0);
+        let open = || {
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            runtime.wrap_udp_socket(socket).unwrap()
+        };
+        let (first, second) = (open(), open());
+        let tunnel = "240.0.0.1:3478".parse().unwrap();
+        // Whether the tunnel is lost already or not.
+        first.send_to(b"any", tunnel).await.ok();
+        assert!(second.send_to(b"any", tunnel).await.is_err());
+        assert!(second.send_to(&[0; 70_000], second.local_addr().unwrap()).await.is_ok());
+    }
 
     #[test]
     fn the_driver_of_a_relayed_lane_goes_round_three_times_for_each_sleep() {
