@@ -34,7 +34,8 @@ pub fn is_of_one_machine(address: IpAddr) -> bool {
         }
         IpAddr::V6(v6) => {
             // ::/96 has loopback, unspecified, and the long deprecated IPv4-compatible addresses.
-            !matches!(v6.segments(), [0, 0, 0, 0, 0, 0, _, _]) && !v6.is_multicast()
+            // 100::/64 leads nowhere (RFC 6666), and the tunnels of `transport` have addresses there.
+            !matches!(v6.segments(), [0, 0, 0, 0, 0, 0, _, _] | [0x100, 0, 0, 0, ..]) && !v6.is_multicast()
         }
     }
 }
@@ -73,6 +74,7 @@ mod tests {
             "2001:db8::1",
             "fe80::1",
             "fd00::1",
+            "100:0:0:1::1",
             "::ffff:192.168.1.7",
             "64:ff9b::8.8.8.8",
             "2002:808:808::1",
@@ -106,6 +108,7 @@ mod tests {
             "2002::1",
             "2001::80ff:fffe",
             "64:ff9b::240.0.0.1",
+            "100::1",
         ] {
             assert!(!is_of_one_machine(none.parse().unwrap()), "{none}");
         }
