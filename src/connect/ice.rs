@@ -42,8 +42,8 @@ enum Found {
     Stream(StreamRelay),
 }
 
-/// A server that is to be looked up.
-#[derive(Debug, Clone)]
+/// A server that is to be looked up. It has no `Debug`, as it has credentials.
+#[derive(Clone)]
 struct Wanted {
     url: IceUrl,
     credentials: Option<(String, String)>,

@@ -205,6 +205,13 @@ impl fmt::Debug for TurnServer {
     }
 }
 
+impl fmt::Debug for IceServer {
+    /// Without user name and credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
 fn credential(text: &str) -> Result<String, IceUrlError> {
     let decoded = percent_decode_str(text).decode_utf8().map_err(|_| IceUrlError::Credentials)?;
     match decoded.is_empty() || decoded.len() > MAX_CREDENTIAL_BYTES || decoded.contains('\0') {

@@ -130,7 +130,7 @@ impl<'de> Deserialize<'de> for Base64 {
 }
 
 /// One STUN or TURN server that the signaling server offers to both peers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
     /// `stun:host:port` or `turn:host:port?transport=udp`.
     pub urls: Vec<String>,

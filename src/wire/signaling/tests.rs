@@ -1,7 +1,8 @@
 //! Claims about the texts of signaling.
 
 use crate::wire::signaling::{
-    Base64, ClientMessage, Hex, MeetRole, Relay, ServerMessage, SignalingError, Token, Unknown, parse, render,
+    Base64, ClientMessage, Hex, IceServer, MeetRole, Relay, ServerMessage, SignalingError, Token, Unknown,
+    parse, render,
 };
 use crate::wire::{MAX_SIGNALING_FRAME, PathKind};
 
@@ -71,4 +72,13 @@ fn a_token_cannot_be_printed() {
     let printed = format!("{meet:?}").to_lowercase();
     assert!(printed.contains("token") && printed.contains("205"), "{printed}");
     assert!(!printed.contains("ab, ") && !printed.contains("abab") && !printed.contains("171"), "{printed}");
+}
+
+/// Whoever logs a message does not log what is in it to prove who somebody is.
+#[test]
+fn credentials_are_in_no_debug_text() {
+    let (username, credential) = (Some("1:2:0".to_owned()), Some("secret".to_owned()));
+    let server = IceServer { urls: vec!["turn:host:1".to_owned()], username, credential };
+    let text = format!("{:?}", ServerMessage::Joined { ns: Hex([1; 16]), ice: vec![server] });
+    assert!(text.contains("turn:host:1") && !text.contains("secret") && !text.contains("1:2:0"), "{text}");
 }
