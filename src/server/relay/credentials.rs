@@ -4,7 +4,7 @@
 //! an HMAC of the name. They go through the long-term mechanism of RFC 8489 §9.2, with nonces that carry their own
 //! time and the address that they were given to. Pure: the time is an argument.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
@@ -74,13 +74,20 @@ impl Credentials {
         MessageIntegrity::long_term_integrity_key(username, realm, password, &RingCrypto).ok()
     }
 
-    /// A nonce for a client at this address.
-    pub(super) fn nonce(&self, now: Instant, client: IpAddr) -> Nonce {
+    /// A nonce for a client at this address. The port is part of it: whoever shares an address, or had it before, cannot
+    /// ask in the name of another client there.
+    pub(super) fn nonce(&self, now: Instant, client: SocketAddr) -> Nonce {
         self.nonce_of(self.minute(now), client)
     }
 
     /// Whether a nonce was given to this address, not longer ago than `lifetime`.
-    pub(super) fn is_fresh(&self, now: Instant, lifetime: Duration, client: IpAddr, nonce: &[u8]) -> bool {
+    pub(super) fn is_fresh(
+        &self,
+        now: Instant,
+        lifetime: Duration,
+        client: SocketAddr,
+        nonce: &[u8],
+    ) -> bool {
         let Some(&[a, b, c, ..]) = BASE64.decode(nonce).ok().as_deref().and_then(<[u8]>::first_chunk::<9>)
         else {
             return false;
@@ -95,13 +102,13 @@ impl Credentials {
         u32::try_from(now.saturating_duration_since(self.started).as_secs() / 60).unwrap_or(u32::MAX)
     }
 
-    fn nonce_of(&self, minute: u32, client: IpAddr) -> Nonce {
+    fn nonce_of(&self, minute: u32, client: SocketAddr) -> Nonce {
         let [_, time @ ..] = minute.to_be_bytes();
-        let host = match client {
+        let host = match client.ip() {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
             IpAddr::V6(v6) => v6.octets(),
         };
-        let mac = self.mac(&[b"nonce ", &time, &host]);
+        let mac = self.mac(&[b"nonce ", &time, &client.port().to_be_bytes(), &host]);
         let mut bytes = [0; 9];
         bytes[..3].copy_from_slice(&time);
         bytes[3..].copy_from_slice(&mac[..6]);
@@ -130,7 +137,7 @@ impl Credentials {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
+    use std::net::SocketAddr;
     use std::time::{Duration, Instant};
 
     use super::Credentials;
@@ -165,7 +172,7 @@ mod tests {
     fn a_nonce_is_of_one_address_and_one_time() {
         let start = Instant::now();
         let ours = Credentials::new([7; 32], start);
-        let client: IpAddr = "192.0.2.1".parse().unwrap();
+        let client: SocketAddr = "192.0.2.1:40000".parse().unwrap();
         let nonce = ours.nonce(start + 5 * MINUTE, client);
         let fresh = |minutes, client, nonce: &[u8]| {
             ours.is_fresh(start + minutes * MINUTE, 60 * MINUTE, client, nonce)
@@ -173,7 +180,8 @@ mod tests {
         assert!(fresh(5, client, &nonce) && fresh(65, client, &nonce));
         assert!(!fresh(4, client, &nonce), "from the future");
         assert!(!fresh(66, client, &nonce), "stale");
-        assert!(!fresh(5, "192.0.2.2".parse().unwrap(), &nonce), "another's");
+        assert!(!fresh(5, "192.0.2.2:40000".parse().unwrap(), &nonce), "another's");
+        assert!(!fresh(5, "192.0.2.1:40001".parse().unwrap(), &nonce), "that of one beside it");
         for at in 0..nonce.len() {
             let mut forged = nonce;
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };

@@ -29,9 +29,9 @@ impl Table {
         from: Client,
         request: &mut Request,
     ) -> Result<(Pass, Vec<u8>), Reply> {
-        let host = from.peer.ip();
+        let client = from.peer;
         let challenge = |request: &Request, code| {
-            let nonce = self.credentials.nonce(now, host);
+            let nonce = self.credentials.nonce(now, client);
             request.error(code).with(ATTR_REALM, REALM.as_bytes()).with(ATTR_NONCE, &nonce)
         };
         if request.attribute(ATTR_MESSAGE_INTEGRITY).is_none() {
@@ -41,7 +41,7 @@ impl Table {
         let [Some(username), Some(_), Some(nonce)] = named else {
             return Err(request.error(400));
         };
-        if !self.credentials.is_fresh(now, self.policy.longest, host, nonce) {
+        if !self.credentials.is_fresh(now, self.policy.longest, client, nonce) {
             return Err(challenge(request, 438));
         }
         let username = std::str::from_utf8(username).unwrap_or("").to_owned();

@@ -76,7 +76,7 @@ impl World {
         self.rooms += 1;
         let [first, second] = self.table.mint(self.now, self.rooms);
         [(one, first), (other, second)].map(|(client, minted)| {
-            let nonce = self.table.credentials.nonce(self.now, client.peer.ip()).to_vec();
+            let nonce = self.table.credentials.nonce(self.now, client.peer).to_vec();
             Peer { client, minted, nonce }
         })
     }

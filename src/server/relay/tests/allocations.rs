@@ -228,7 +228,7 @@ fn a_channel_is_of_one_peer_and_a_peer_of_one_channel() {
     let [(one, _), (other, second)] = world.relayed(udp(1), udp(2));
     let third = world.allocate(&Peer {
         client: udp(3),
-        nonce: world.table.credentials.nonce(world.now, udp(3).peer.ip()).to_vec(),
+        nonce: world.table.credentials.nonce(world.now, udp(3).peer).to_vec(),
         ..other.clone()
     });
     assert_eq!(world.bind_channel(&one, 0x4000, second), 0);

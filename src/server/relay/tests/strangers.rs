@@ -98,7 +98,7 @@ fn no_stranger_is_answered_more_than_half_as_long_again() {
     let unknown = |count: u16| (0..count).map(|it| (AttrType(0x7000 + it), vec![])).collect::<Vec<_>>();
     let (mut answers, mut worst) = (0, 0.0_f64);
     for client in [udp(1), udp6(1)] {
-        let fresh = world.table.credentials.nonce(world.now, client.peer.ip());
+        let fresh = world.table.credentials.nonce(world.now, client.peer);
         let bodies: Vec<Vec<Attribute>> = vec![
             vec![],
             vec![transport()],
