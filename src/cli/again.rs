@@ -1,5 +1,6 @@
 //! The line to type to go on after a failure: what was typed, for a shell, with a new code.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 use crate::ui::text;
@@ -11,6 +12,12 @@ const STARTING_OVER: [&str; 2] = ["--fresh", "--no-resume"];
 pub(super) fn line(typed: &[OsString], codes: &[String], code: &[&str]) -> String {
     let mut kept: Vec<_> = typed.iter().skip(1).map(|it| it.to_string_lossy()).collect();
     kept.retain(|it| !STARTING_OVER.contains(&it.as_ref()));
+    for place in 0..kept.len() {
+        let is_proxy = kept[place].starts_with("--proxy=") || (place > 0 && kept[place - 1] == "--proxy");
+        if is_proxy && let Some(shown) = without_password(&kept[place]) {
+            kept[place] = Cow::Owned(shown);
+        }
+    }
     // From the end, as the value of an option before it may look the same.
     for code in codes.iter().rev() {
         if let Some(place) = kept.iter().rposition(|it| it == code) {
@@ -19,6 +26,13 @@ pub(super) fn line(typed: &[OsString], codes: &[String], code: &[&str]) -> Strin
     }
     let words = kept.iter().map(|it| text::quoted(it)).chain(code.iter().map(|it| text::quoted(it)));
     std::iter::once("p2pcp".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// A proxy's address whose password is not to be on the screen; `None` if there is none in it.
+fn without_password(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (_, host) = rest.rsplit_once('@')?;
+    Some(format!("{scheme}://USER:PASSWORD@{host}"))
 }
 
 #[cfg(test)]
@@ -52,5 +66,14 @@ mod tests {
                 typed(&[&["p2pcp", "recv", "-o", "there"][..], typed_code, &["--yes", "--fresh"]].concat());
             assert_eq!(line(&typed, &codes, &["CODE"]), "p2pcp recv -o there --yes CODE");
         }
+    }
+
+    #[test]
+    fn the_password_of_a_proxy_is_not_repeated() {
+        let proxy = "http://me:secret@proxy:3128";
+        let with_equals = format!("--proxy={proxy}");
+        let shown = line(&typed(&["p2pcp", "send", "--proxy", proxy, &with_equals, "a@b"]), &[], &[]);
+        let hidden = "http://USER:PASSWORD@proxy:3128";
+        assert_eq!(shown, format!("p2pcp send --proxy {hidden} --proxy={hidden} a@b"));
     }
 }
