@@ -69,6 +69,13 @@ async fn read<S: AsyncRead>(seat: &Seat, mut reader: ReadHalf<S>) {
     let (mut filled, mut outgoing) = (0, Outgoing::default());
     let mut look = time::Instant::now() + PATIENCE;
     loop {
+        // Also of one who never stops talking.
+        if time::Instant::now() >= look {
+            if !seat.relay.table().has(Instant::now(), &seat.client) {
+                return;
+            }
+            look = time::Instant::now() + PATIENCE;
+        }
         let Some(room) = buffer.get_mut(filled..).filter(|it| !it.is_empty()) else { return };
         match time::timeout_at(look, reader.read(room)).await {
             Ok(Ok(0) | Err(_)) => return,
@@ -84,12 +91,7 @@ async fn read<S: AsyncRead>(seat: &Seat, mut reader: ReadHalf<S>) {
                 }
                 seat.relay.send(&mut outgoing).await;
             }
-            Err(_) => {
-                if !seat.relay.table().has(Instant::now(), &seat.client) {
-                    return;
-                }
-                look = time::Instant::now() + PATIENCE;
-            }
+            Err(_) => (),
         }
     }
 }
