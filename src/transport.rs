@@ -3,7 +3,7 @@
 //! [`Link`] is the waist between the session and the network; it has no WebRTC words. Behind it a link
 //! begins with one lane (`grounds`, `peer`, `handler`, `candidates`, `lane`, `settings`, `socket`, `handshake`; `way` tells people how it goes), and where more help (`engine`) it opens
 //! them while it is used (`growing`, `opening`, `tries`), spreads bulk frames over them (`pump`, `spread`), and puts them in
-//! order again (`reorder`). Only these files say `webrtc::`; `memory` carries the tests. `tunnel` leads to TURN servers over TCP.
+//! order again (`reorder`). `pieces` carries long packets over short frames. Only these files say `webrtc::`; `memory` carries the tests. `tunnel` leads to TURN servers over TCP.
 
 mod best;
 mod candidates;
@@ -22,6 +22,7 @@ mod link_local;
 pub mod memory;
 mod opening;
 pub mod peer;
+mod pieces;
 mod pump;
 #[cfg(test)]
 mod relays_tests;

@@ -10,7 +10,7 @@
 //! Between two of our own kind each stands a step earlier: the server with the INIT, the client with the INIT ACK (`setup`).
 //!
 //! `setup` draws this, `closing` the way out, `dispatch` takes chunks in, `packets` puts them out, `resets` closes streams,
-//! `path` finds the packet size, `streams` is the table of what is open, `event` what is told of all this.
+//! `path` finds the packet size, `width` makes use of more, `streams` is the table of what is open, `event` what is told of all this.
 
 mod closing;
 mod dispatch;
@@ -25,6 +25,7 @@ mod tests;
 mod timer;
 #[cfg(any(test, fuzzing))]
 mod vitals;
+mod width;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -48,6 +49,7 @@ use self::resets::Resets;
 use self::setup::Setup;
 use self::streams::Streams;
 use self::timer::Timer;
+use self::width::Width;
 
 pub use self::event::{AssociationError, Event};
 
@@ -100,6 +102,7 @@ pub struct Association {
     zero_checksum: bool,
     resets: Resets,
     path: PathProber,
+    width: Width,
     shutdown: Timer,
     control: Control,
     pub(crate) streams: Streams,
@@ -139,6 +142,7 @@ impl Association {
             zero_checksum: false,
             resets: Resets::new(initial_tsn),
             path,
+            width: Width::new(),
             shutdown: Timer::default(),
             control: Control::default(),
             streams: Streams::default(),

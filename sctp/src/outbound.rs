@@ -54,6 +54,13 @@ pub(crate) struct Message {
     pub(crate) reliability: Reliability,
 }
 
+/// Bytes of chunks, headers included.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) delivered: u64,
+    pub(crate) lost: u64,
+}
+
 /// The path is dead: more than [`MAX_RETRANSMITS`] timeouts in a row (RFC 9260 §8.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PathFailed;
@@ -87,6 +94,8 @@ pub(crate) struct Outbound {
     scratch: Vec<u64>,
     /// The longest chunk that arrived since the last call of [`Self::take_longest_arrived`], header included, in bytes.
     longest_arrived: usize,
+    /// What arrived and what was found lost since the last call of [`Self::take_tally`].
+    tally: Tally,
 }
 
 impl Outbound {
@@ -116,6 +125,7 @@ impl Outbound {
             lost_bytes: 0,
             scratch: Vec::new(),
             longest_arrived: 0,
+            tally: Tally::default(),
         }
     }
 
@@ -209,6 +219,11 @@ impl Outbound {
     /// The longest chunk that arrived since the last call, header included, in bytes: the path takes as much.
     pub(crate) fn take_longest_arrived(&mut self) -> usize {
         std::mem::take(&mut self.longest_arrived)
+    }
+
+    /// What arrived and what was found lost since the last call.
+    pub(crate) fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
     }
 
     /// Bytes queued or outstanding on a stream.

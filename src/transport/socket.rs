@@ -18,6 +18,7 @@ use webrtc::runtime::{
 use crate::transport::engine::Engine;
 use crate::transport::handshake::{HandshakeSocket, Heard};
 use crate::transport::link_local::{LinkLocals, ScopedSocket};
+use crate::transport::pieces::PiecesSocket;
 use crate::transport::tunnel::{TunnelSocket, Tunnels, both_addresses};
 
 /// What each socket asks for, in bytes, each way. The kernel may grant less.
@@ -161,6 +162,7 @@ impl Runtime for LaneRuntime {
         if address.is_ipv6() {
             socket = Arc::new(ScopedSocket { socket, scope });
         }
+        socket = Arc::new(PiecesSocket::new(socket));
         socket = Arc::new(HandshakeSocket { socket, heard: self.heard.clone() });
         // No server is reached from a link-local address, nor is a tunnel. Outside of the others, as a tunnel's errors are to
         // be heard: by them a TURN client knows that it has no business there.

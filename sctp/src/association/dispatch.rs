@@ -121,6 +121,11 @@ impl Association {
         }
         let size = self.path.packet_bytes();
         self.outbound.set_packet_size(size);
+        if timeouts > 0 {
+            self.width.observe_timeout();
+        }
+        let tally = self.outbound.take_tally();
+        self.width.observe(tally.delivered, tally.lost, size, self.path.longest_bytes() / size);
         let longest = self.outbound.longest_outstanding() + COMMON_HEADER_BYTES;
         let stuck = timeouts >= SUSPICIOUS_TIMEOUTS && longest > size;
         if stuck && self.path.has_shrunk() {

@@ -143,7 +143,8 @@ impl Association {
     }
 
     fn packet(&self, tag: u32) -> Writer {
-        Writer::new(self.header(tag), self.path.packet_bytes())
+        let size = self.path.packet_bytes() * self.width.pieces();
+        Writer::new(self.header(tag), size.min(self.path.longest_bytes()))
     }
 
     fn header(&self, verification_tag: u32) -> Header {

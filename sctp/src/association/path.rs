@@ -6,6 +6,9 @@
 //! heartbeat of RFC 9260 §8.3: when it fails, packets go back to the base. Chunks that were cut before cannot be cut again:
 //! if they are what does not pass, the association is over, and its owner makes a new one.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,6 +18,9 @@ use crate::config::BASE_PACKET_BYTES;
 /// Sizes between the base and the ceiling that are tried: an MTU less IP (20 or 40), UDP 8, DTLS 37, down to a multiple of four.
 /// WireGuard's 1,420 in IPv6 and IPv4, Ethernet's 1,500 in both, 9,000 of jumbo frames in IPv6.
 const LIKELY_BYTES: [usize; 5] = [1332, 1352, 1412, 1432, 8912];
+
+/// What is longer than the longest of these, and passes where that does not, is carried in pieces (`width`).
+const LONGEST_FRAME_BYTES: usize = 8912;
 
 /// MAX_PROBES (RFC 8899 §5.1.2).
 const MAX_PROBES: u32 = 3;
@@ -37,6 +43,10 @@ pub(super) struct PathProber {
     base: usize,
     ceiling: usize,
     size: usize,
+    /// What passes in pieces, where it does not as a whole.
+    in_pieces: Option<usize>,
+    /// Whether the longest frame passed, but perhaps in pieces.
+    uncertain: bool,
     /// Larger sizes that are being tried.
     search: Vec<Probe>,
     trial: Option<Trial>,
@@ -93,13 +103,29 @@ impl PathProber {
     pub(super) fn new(ceiling: usize) -> Self {
         let ceiling = ceiling & !3;
         let base = (BASE_PACKET_BYTES & !3).min(ceiling);
-        let (search, trial, confirm_at, raise_at) = (Vec::new(), None, None, None);
-        Self { base, ceiling, size: base, search, trial, confirm_at, raise_at, shrunk: false }
+        let (in_pieces, search, trial, confirm_at, raise_at) = (None, Vec::new(), None, None, None);
+        Self {
+            base,
+            ceiling,
+            size: base,
+            in_pieces,
+            uncertain: false,
+            search,
+            trial,
+            confirm_at,
+            raise_at,
+            shrunk: false,
+        }
     }
 
     /// The size to use now.
     pub(super) fn packet_bytes(&self) -> usize {
         self.size
+    }
+
+    /// The longest packet that passes, if need be in pieces of the size to use.
+    pub(super) fn longest_bytes(&self) -> usize {
+        self.in_pieces.unwrap_or(self.size)
     }
 
     /// The path took larger packets once: chunks that are longer than the size in use may not pass any more.
@@ -122,7 +148,9 @@ impl PathProber {
 
     fn search(&mut self, now: Instant) {
         let wanted = LIKELY_BYTES.into_iter().filter(|size| *size < self.ceiling).chain([self.ceiling]);
-        self.search = wanted.filter(|size| *size > self.size).map(Probe::new).collect();
+        let wanted = wanted
+            .filter(|size| *size > self.size && (self.in_pieces.is_none() || *size < LONGEST_FRAME_BYTES));
+        self.search = wanted.map(Probe::new).collect();
         self.raise_at = (self.size < self.ceiling).then_some(now + RAISE_EVERY);
     }
 
@@ -161,16 +189,38 @@ impl PathProber {
     /// The peer echoed a probe.
     pub(super) fn handle_echo(&mut self, information: &[u8]) {
         let Ok(nonce) = <[u8; 8]>::try_from(information).map(u64::from_be_bytes) else { return };
-        if let Some(size) = self.search.iter().find(|probe| probe.nonce == nonce).map(|probe| probe.size) {
-            self.size = size;
-            self.search.retain(|probe| probe.size > size);
-            (self.trial, self.shrunk) = (None, false);
+        if let Some(at) = self.search.iter().position(|probe| probe.nonce == nonce) {
+            let Probe { size, tries, .. } = self.search.remove(at);
+            // Sockets cut from the first longer one on: if that passes, too, this says nothing of frames.
+            let longer_tried = self.search.iter().any(|probe| probe.size > size);
+            match size == LONGEST_FRAME_BYTES && tries > 1 && longer_tried {
+                true => self.uncertain = true,
+                false => self.pass(size),
+            }
         }
         match &mut self.trial {
             Some(trial) if trial.current.nonce == nonce => self.trial = None,
             Some(trial) if trial.base.nonce == nonce => trial.base_passed = true,
             _ => (),
         }
+    }
+
+    /// A probe of this size, larger than what is in use, came through.
+    fn pass(&mut self, size: usize) {
+        if size > LONGEST_FRAME_BYTES && self.size < LONGEST_FRAME_BYTES {
+            // Smaller probes left earlier: if they do not come, it is in pieces that this one did.
+            self.in_pieces = Some(size);
+            return;
+        }
+        self.size = match self.in_pieces {
+            Some(longest) if size >= LONGEST_FRAME_BYTES => {
+                self.in_pieces = None;
+                longest.max(size)
+            }
+            _ => size,
+        };
+        self.search.retain(|probe| probe.size > self.size);
+        (self.trial, self.shrunk) = (None, false);
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
@@ -182,6 +232,12 @@ impl PathProber {
             self.search(now);
         }
         self.search.retain_mut(|probe| !probe.has_failed(now));
+        if self.uncertain && self.search.is_empty() {
+            self.uncertain = false;
+            if self.in_pieces.is_none() {
+                self.pass(LONGEST_FRAME_BYTES);
+            }
+        }
         if let Some(trial) = &mut self.trial {
             // Its failure says nothing that the other's does not say.
             trial.base.has_failed(now);
@@ -198,131 +254,9 @@ impl PathProber {
     /// Packets of the size in use do not pass, smaller ones do.
     fn shrink(&mut self, now: Instant) {
         log::debug!("packets of {} bytes do not pass any more", self.size);
-        self.size = self.base;
+        (self.size, self.in_pieces) = (self.base, None);
         self.shrunk = true;
         self.search.clear();
         self.raise_at = Some(now + RAISE_AFTER_SHRINKING);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RTO: Duration = Duration::from_millis(200);
-    const BASE: usize = BASE_PACKET_BYTES & !3;
-
-    /// Lets so many seconds pass, in which packets up to `mtu` are echoed.
-    fn run(prober: &mut PathProber, now: &mut Instant, mtu: usize, seconds: u64) {
-        let until = *now + Duration::from_secs(seconds);
-        loop {
-            while let Some(probe) = prober.next_probe(*now, RTO) {
-                if probe.size <= mtu {
-                    prober.handle_echo(&probe.information);
-                }
-            }
-            match prober.deadline() {
-                Some(deadline) if deadline <= until => *now = deadline,
-                _ => break,
-            }
-            prober.handle_timeout(*now);
-        }
-        *now = until;
-    }
-
-    /// A prober that has found what it finds, and when that is.
-    fn settled(ceiling: usize, mtu: usize) -> (PathProber, Instant) {
-        let (mut prober, mut now) = (PathProber::new(ceiling), Instant::now());
-        prober.establish(now);
-        run(&mut prober, &mut now, mtu, 5);
-        (prober, now)
-    }
-
-    /// The same on Ethernet, and then timeouts piled up.
-    fn suspicious() -> (PathProber, Instant) {
-        let (mut prober, now) = settled(1_432, 1_435);
-        assert_eq!(prober.packet_bytes(), 1_432);
-        prober.observe_timeouts(SUSPICIOUS_TIMEOUTS);
-        (prober, now)
-    }
-
-    #[test]
-    fn the_largest_likely_size_that_passes_is_used() {
-        for (ceiling, mtu, expected) in [
-            (16_300, 65_000, 16_300),
-            (16_300, 8_935, 8_912),
-            (16_300, 1_435, 1_432),
-            (16_300, 1_340, 1_332),
-            (16_300, 1_200, BASE),
-            (1_400, 65_000, 1_400),
-            (1_000, 65_000, 1_000),
-            (BASE, 65_000, BASE),
-        ] {
-            assert_eq!(settled(ceiling, mtu).0.packet_bytes(), expected, "ceiling {ceiling}, path {mtu}");
-        }
-    }
-
-    #[test]
-    fn a_lost_probe_is_sent_again() {
-        let mut prober = PathProber::new(1_432);
-        let now = Instant::now();
-        prober.establish(now);
-        while prober.next_probe(now, RTO).is_some() {}
-        prober.handle_timeout(now + RTO);
-        let again = prober.next_probe(now + RTO, RTO).expect("a second try");
-        prober.handle_echo(&again.information);
-        assert!(prober.packet_bytes() > BASE);
-    }
-
-    #[test]
-    fn a_path_that_shrinks_is_noticed_when_timeouts_pile_up() {
-        let (mut prober, mut now) = suspicious();
-        run(&mut prober, &mut now, 1_300, 2);
-        assert_eq!(prober.packet_bytes(), BASE);
-        assert!(prober.has_shrunk());
-        // And noticed again when it grows.
-        run(&mut prober, &mut now, 1_435, RAISE_AFTER_SHRINKING.as_secs() + 1);
-        assert_eq!(prober.packet_bytes(), 1_432);
-        assert!(!prober.has_shrunk());
-    }
-
-    #[test]
-    fn data_that_arrives_says_more_than_probes_that_do_not() {
-        let (mut prober, mut now) = suspicious();
-        run(&mut prober, &mut now, 1_300, 2);
-        assert!(prober.has_shrunk());
-        prober.observe_arrived(BASE);
-        assert!(prober.has_shrunk());
-        prober.observe_arrived(1_432);
-        assert!(!prober.has_shrunk());
-    }
-
-    /// The timeout may be shorter by the time that the second packet of a trial leaves.
-    #[test]
-    fn a_trial_has_no_deadline_that_is_over() {
-        let (mut prober, mut now) = suspicious();
-        assert_eq!(prober.next_probe(now, 50 * RTO).map(|probe| probe.size), Some(1_432));
-        for _ in 0..MAX_PROBES {
-            assert_eq!(prober.next_probe(now, RTO).map(|probe| probe.size), Some(BASE));
-            now += RTO;
-            prober.handle_timeout(now);
-            assert!(prober.deadline().is_some_and(|at| at > now));
-        }
-    }
-
-    #[test]
-    fn a_path_that_carries_nothing_has_not_shrunk() {
-        let (mut prober, mut now) = suspicious();
-        run(&mut prober, &mut now, 0, 5);
-        assert_eq!(prober.packet_bytes(), 1_432);
-    }
-
-    #[test]
-    fn a_made_up_echo_changes_nothing() {
-        let mut prober = PathProber::new(16_300);
-        prober.establish(Instant::now());
-        prober.handle_echo(&7_u64.to_be_bytes());
-        prober.handle_echo(b"too long to be one of ours");
-        assert_eq!(prober.packet_bytes(), BASE);
     }
 }

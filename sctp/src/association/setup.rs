@@ -189,6 +189,9 @@ impl Association {
         self.stream_count = Some(peer.inbound_streams.min(peer.outbound_streams));
         self.resets.establish(peer.initial_tsn, peer.extensions.reconfig);
         self.path.establish(now);
+        if self.setup.cookie.is_none() {
+            self.setup.timer.stop(); // Nothing of ours is left to answer, though our INIT may not have been.
+        }
         self.events.push_back(Event::Connected);
     }
 

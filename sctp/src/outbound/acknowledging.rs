@@ -131,6 +131,8 @@ impl Outbound {
     fn tell_control(&mut self, now: Instant, news: &News, rtt: Option<Duration>) {
         let lost = std::mem::take(&mut self.lost_bytes);
         let rate = self.sampler.sample(now, self.rtt.minimum());
+        self.tally.delivered += news.delivered as u64;
+        self.tally.lost += lost as u64;
         if news.delivered == 0 && lost == 0 {
             return;
         }

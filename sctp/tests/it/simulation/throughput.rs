@@ -84,3 +84,20 @@ fn a_deep_queue_is_not_filled() {
     println!("{share:.3}, {wait:?}");
     assert!(wait < Duration::from_millis(300), "{wait:?} in the queue");
 }
+
+/// Long packets in pieces, with one of which all are lost: as many pieces as losses allow, and what they cost is less than the headers
+/// that they save.
+#[test]
+fn packets_in_pieces_fill_lossy_lines_too() {
+    for (lost, least, most_packets) in [(0, 0.95, 0.2), (1, 0.93, 0.4), (10, 0.9, 1.2), (50, 0.8, 1.2)] {
+        let line = Line::clean(12_500_000, Duration::from_millis(10)).losing(lost).cutting();
+        let settings = Settings { packet_bytes: 16_300, ..Settings::default() };
+        let (whole, _) = share(Line { cuts: false, ..line }, line, 6, settings);
+        let (pieces, mut scene) = share(line, line, 6, settings);
+        println!("{lost} of 1,000: {pieces:.3}, {whole:.3} without: {}", scene.describe());
+        let needed = scene.flows[0].arrived_bytes as f64 / 1_404.0;
+        let packets = scene.network.ends[0].path.counts.sent as f64 / needed;
+        assert!(packets < most_packets, "{packets:.2} packets for each piece at {lost} of 1,000");
+        assert!(pieces / whole > least, "{pieces:.3}, {whole:.3} without, at {lost} of 1,000");
+    }
+}

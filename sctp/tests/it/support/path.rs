@@ -7,6 +7,12 @@ use crate::support::rng::Rng;
 /// What DTLS 1.2 with AES-GCM (37), UDP (8) and IPv4 (20) add to an SCTP packet, in bytes.
 pub const OVERHEAD_BYTES: usize = 65;
 
+/// No frame is longer: who cuts begins with what is, as anything shorter may be a probe for such frames.
+const LONGEST_FRAME_BYTES: usize = 9_000;
+
+/// What a piece has beside its part, in bytes: its own header 8, UDP 8 and IPv4 20.
+const PIECE_OVERHEAD_BYTES: usize = 36;
+
 /// Which packets are lost.
 #[derive(Debug, Clone, Copy)]
 pub enum Loss {
@@ -40,6 +46,8 @@ pub struct Line {
     pub queue_bytes: u64,
     /// Longest IP packet.
     pub mtu: usize,
+    /// Whether the sockets at the ends carry longer packets in pieces.
+    pub cuts: bool,
 }
 
 impl Line {
@@ -54,12 +62,18 @@ impl Line {
             duplicated: 0,
             queue_bytes: rate,
             mtu: 1500,
+            cuts: false,
         }
     }
 
     /// The same, and so many of a thousand packets are lost.
     pub fn losing(self, of_a_thousand: u64) -> Self {
         Self { loss: Loss::Random(of_a_thousand), ..self }
+    }
+
+    /// The same, with sockets that cut what is too long.
+    pub fn cutting(self) -> Self {
+        Self { cuts: true, ..self }
     }
 
     /// Any line at all, of those that are no worse than one packet in ten lost.
@@ -85,6 +99,7 @@ impl Line {
             // Never less than some packets of the longest kind.
             queue_bytes: (rate * queue_millis / 1000).max(20_000),
             mtu: 1500,
+            cuts: rng.one_of(&[true, false]),
         }
     }
 }
@@ -112,6 +127,8 @@ pub struct Path {
     /// The last one in order arrives then.
     last_arrival: Option<Instant>,
     bad_until: Option<Instant>,
+    /// A packet was longer than any frame.
+    cuts_now: bool,
     /// Longest time that a packet waited in the queue.
     pub longest_wait: Duration,
 }
@@ -125,6 +142,7 @@ impl Path {
             busy_until: None,
             last_arrival: None,
             bad_until: None,
+            cuts_now: false,
             longest_wait: Duration::ZERO,
         }
     }
@@ -133,10 +151,16 @@ impl Path {
     pub fn send(&mut self, now: Instant, packet_bytes: usize, mut arrives: impl FnMut(Instant)) {
         self.counts.sent += 1;
         let line = self.line;
-        let length = packet_bytes + OVERHEAD_BYTES;
+        let mut length = packet_bytes + OVERHEAD_BYTES;
+        let mut pieces = 1;
         if length > line.mtu {
-            self.counts.too_long += 1;
-            return;
+            self.cuts_now |= line.cuts && length > LONGEST_FRAME_BYTES;
+            if !self.cuts_now {
+                self.counts.too_long += 1;
+                return;
+            }
+            pieces = length.div_ceil(line.mtu - PIECE_OVERHEAD_BYTES);
+            length += (pieces - 1) * PIECE_OVERHEAD_BYTES;
         }
         let mut out = now;
         if let Some(rate) = line.rate {
@@ -152,7 +176,8 @@ impl Path {
             out = free + Duration::from_nanos(length as u64 * 1_000_000_000 / rate);
             self.busy_until = Some(out);
         }
-        if self.loses(now) {
+        // All are drawn for, and with one all are lost.
+        if (0..pieces).filter(|_| self.loses(now)).count() > 0 {
             self.counts.lost += 1;
             return;
         }

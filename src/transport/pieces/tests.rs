@@ -1,0 +1,1 @@
+//! Pieces over real sockets and over a network of our own.
