@@ -192,7 +192,7 @@ impl PathProber {
         if let Some(at) = self.search.iter().position(|probe| probe.nonce == nonce) {
             let Probe { size, tries, .. } = self.search.remove(at);
             // Sockets cut from the first longer one on: if that passes, too, this says nothing of frames.
-            let longer_tried = self.search.iter().any(|probe| probe.size > size);
+            let longer_tried = self.in_pieces.is_some() || self.search.iter().any(|probe| probe.size > size);
             match size == LONGEST_FRAME_BYTES && tries > 1 && longer_tried {
                 true => self.uncertain = true,
                 false => self.pass(size),
