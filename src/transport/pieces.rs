@@ -139,13 +139,10 @@ impl PiecesSocket {
         let contents = transmit.contents;
         let step = transmit.segment_size.unwrap_or(contents.len()).max(1);
         for datagram in contents.chunks(step).skip(sending.done) {
-            ready!(self.poll_send_one(
-                context,
-                sending,
-                &Transmit { contents: datagram, ..borrowed(transmit) },
-                length
-            ))?;
-            sending.done += 1;
+            let datagram = Transmit { contents: datagram, ..borrowed(transmit) };
+            let sent = ready!(self.poll_send_one(context, sending, &datagram, length));
+            sending.done = if sent.is_ok() { sending.done + 1 } else { 0 };
+            sent?;
         }
         sending.done = 0;
         Poll::Ready(Ok(contents.len()))

@@ -14,7 +14,7 @@ use crate::transport::pieces::{APPLICATION_DATA, HEADER_BYTES, KIND, MOST_PIECES
 
 /// Datagrams that wait for pieces at most; a new one takes the place of the oldest. Each has 16 KB or so, so that this is a burst of the
 /// size that reordering on one path comes in.
-const MOST_PARTIAL: usize = 32;
+pub(super) const MOST_PARTIAL: usize = 32;
 
 /// Longest part of a piece: no frame that is cut has more.
 const MOST_PART_BYTES: usize = 1_500;
@@ -45,18 +45,55 @@ impl<'a> Piece<'a> {
 
 /// A datagram of which some pieces came.
 #[derive(Debug)]
-struct Partial {
+pub(super) struct Partial {
     from: SocketAddr,
     number: u32,
     count: usize,
-    parts: Vec<Option<Vec<u8>>>,
-    missing: usize,
+    /// Which came, a bit each.
+    came: u32,
+    /// Bytes of each part but the last; 0 until one of these came.
+    part_bytes: usize,
+    /// The parts in their places, and the last one.
+    parts: Vec<u8>,
+    last: Vec<u8>,
+}
+
+impl Partial {
+    /// Takes a piece, if it is new and fits the others; whether nothing is missing now.
+    fn take(&mut self, piece: &Piece<'_>) -> bool {
+        let bit = 1 << piece.index;
+        if self.came & bit != 0 {
+            return false;
+        }
+        if piece.index + 1 == self.count {
+            self.last = piece.part.to_vec();
+        } else {
+            if self.part_bytes == 0 {
+                self.part_bytes = piece.part.len();
+                self.parts.reserve_exact(self.part_bytes * self.count);
+                self.parts.resize(self.part_bytes * (self.count - 1), 0);
+            }
+            let mut places = self.parts.chunks_exact_mut(self.part_bytes);
+            let place = places.nth(piece.index).filter(|place| place.len() == piece.part.len());
+            let Some(place) = place else { return false };
+            place.copy_from_slice(piece.part);
+        }
+        self.came |= bit;
+        self.came.count_ones() as usize == self.count
+    }
+
+    /// The datagram, if it is one.
+    fn finish(mut self) -> Option<Vec<u8>> {
+        self.parts.extend_from_slice(&self.last);
+        let is_sound = self.last.len() <= self.part_bytes && self.parts.first() == Some(&APPLICATION_DATA);
+        is_sound.then_some(self.parts)
+    }
 }
 
 /// Puts pieces together.
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
-    partial: VecDeque<Partial>,
+    pub(super) partial: VecDeque<Partial>,
     /// Datagrams that had no place in the buffer that brought them.
     ready: VecDeque<(SocketAddr, Vec<u8>)>,
 }
@@ -176,25 +213,19 @@ fn push_together(received: &mut [u8], at: usize, end: usize, stride: usize) -> u
 
 /// Puts a piece to those that came before; the datagram, when it was the last one missing.
 fn put(partial: &mut VecDeque<Partial>, from: SocketAddr, piece: &Piece<'_>) -> Option<Vec<u8>> {
-    let is_it = |it: &Partial| (it.from, it.number, it.count) == (from, piece.number, piece.count);
-    let at = partial.iter().position(is_it).unwrap_or_else(|| {
+    let &Piece { number, count, .. } = piece;
+    let is_it = |it: &Partial| (it.from, it.number, it.count) == (from, number, count);
+    // The newest is last, and mostly the one.
+    let at = partial.iter().rposition(is_it).unwrap_or_else(|| {
         if partial.len() == MOST_PARTIAL {
             partial.pop_front();
         }
-        let parts = vec![None; piece.count];
-        let (number, count) = (piece.number, piece.count);
-        partial.push_back(Partial { from, number, count, parts, missing: count });
+        let (parts, last) = (Vec::new(), Vec::new());
+        partial.push_back(Partial { from, number, count, came: 0, part_bytes: 0, parts, last });
         partial.len() - 1
     });
-    let it = partial.get_mut(at)?;
-    let place = it.parts.get_mut(piece.index).filter(|place| place.is_none())?;
-    *place = Some(piece.part.to_vec());
-    it.missing -= 1;
-    if it.missing > 0 {
+    if !partial.get_mut(at)?.take(piece) {
         return None;
     }
-    let parts: Vec<Vec<u8>> = partial.remove(at)?.parts.into_iter().flatten().collect();
-    let is_even = parts.windows(2).all(|pair| pair[0].len() >= pair[1].len())
-        && parts.iter().rev().skip(1).all(|part| Some(part.len()) == parts.first().map(Vec::len));
-    (is_even && parts.first()?.first() == Some(&APPLICATION_DATA)).then(|| parts.concat())
+    partial.remove(at)?.finish()
 }
