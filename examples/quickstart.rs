@@ -8,13 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use p2pcp::code::WordCount;
-use p2pcp::fs::SinkOptions;
 use p2pcp::lan::Scope;
-use p2pcp::send::{Meeting, Routes};
-use p2pcp::session::lasting::RECONNECT_FOR;
-use p2pcp::ui::{Allowed, Reporter, Role, Style, Verbosity};
-use p2pcp::{recv, send};
+use p2pcp::send::Meeting;
+use p2pcp::{Event, Receiver, Sender, recv, send};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -22,46 +18,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let target = std::env::temp_dir().join(format!("p2pcp-quickstart-{}", std::process::id()));
     let begun = Instant::now();
 
-    let (code_shown, code_seen) = tokio::sync::oneshot::channel();
-    let mut code_shown = Some(code_shown);
-    let sender = send::Options {
-        paths: vec![source.clone()],
-        meeting: Meeting::Here(Scope::Loopback),
-        routes: Routes::default(),
-        words: WordCount::default(),
-        reconnect_for: RECONNECT_FOR,
-        lanes: None,
-        again: String::new(),
-    };
-    let quiet = |role| {
-        let verbosity = Verbosity::Quiet;
-        Reporter::new(Style { role, verbosity, colour: Allowed::Never, motion: Allowed::Never })
-    };
-    let (at_sender, at_receiver) = (quiet(Role::Send), quiet(Role::Recv));
     println!("$ p2pcp send {}", source.display());
-    let sending = send::run(sender, &at_sender, |code| {
-        if let Some(code_shown) = code_shown.take() {
-            code_shown.send(code.clone()).ok();
+    let mut options = send::Options::new([&source]);
+    options.meeting = Meeting::Here(Scope::Loopback);
+    let mut sending = Sender::new(options).start();
+    let code = loop {
+        match sending.next_event().await {
+            Some(Event::Code { code, .. }) => break code,
+            Some(Event::Failed { error, .. }) => return Err(error.into()),
+            Some(_) => (),
+            None => return Err("the sender ended without a code".into()),
         }
-    });
-    let receiving = async {
-        let code = code_seen.await?;
-        println!("$ p2pcp recv --yes --output {} {code}", target.display());
-        let receiver = recv::Options {
-            code,
-            meeting: Meeting::Here(Scope::Loopback),
-            routes: Routes::default(),
-            folder: target.clone(),
-            sink: SinkOptions::default(),
-            assume_yes: true,
-            reconnect_for: RECONNECT_FOR,
-            lanes: None,
-            force: false,
-            again: String::new(),
-        };
-        Ok::<_, Box<dyn Error>>(recv::run(receiver, &at_receiver).await?)
     };
-    let (sent, received) = tokio::join!(sending, receiving);
+    println!("$ p2pcp recv --yes --output {} {code}", target.display());
+    let mut options = recv::Options::new(code, &target);
+    options.meeting = Meeting::Here(Scope::Loopback);
+    options.assume_yes = true;
+    let receiving = Receiver::new(options).start();
+    let (sent, received) = tokio::join!(sending.finish(), receiving.finish());
     println!("sender: {:?}, receiver: {:?}, {:?} in all", sent?, received?, begun.elapsed());
 
     let mut compared = 0;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Finish};
 use crate::fs::{self, Leftover, LeftoverState, Unusable};
 use crate::interrupt::Interrupts;
-use crate::ui::{self, Reporter};
+use crate::ui::Reporter;
 
 /// Runs the command.
 ///
@@ -14,7 +14,7 @@ use crate::ui::{self, Reporter};
 pub async fn run(folder: PathBuf, assume_yes: bool, reporter: &Reporter) -> Result<Finish, Error> {
     let found = fs::leftovers(&folder).map_err(Error::Clean)?;
     for leftover in &found {
-        tell(leftover, reporter, false);
+        reporter.leftover(leftover, false);
     }
     let removable: Vec<Leftover> = found.into_iter().filter(|it| is_removable(it.state)).collect();
     if removable.is_empty() {
@@ -51,18 +51,6 @@ fn is_removable(state: LeftoverState) -> bool {
         LeftoverState::Unusable(why) => !matches!(why, Unusable::NotYours | Unusable::Denied),
         LeftoverState::Resumable => true,
     }
-}
-
-/// Lists one leftover, with what it is good for.
-pub(crate) fn tell(leftover: &Leftover, reporter: &Reporter, attention: bool) {
-    let state = match leftover.state {
-        LeftoverState::Resumable => "receiving the same files here goes on with it".to_owned(),
-        LeftoverState::InUse => "a p2pcp that is running uses it".to_owned(),
-        LeftoverState::Unusable(why) => format!("it cannot be used: {why}"),
-    };
-    let Leftover { path, bytes, files, modified, .. } = leftover;
-    let told = ui::Leftover { path, bytes: *bytes, files: *files, modified: *modified, state: &state };
-    reporter.leftover(&told, attention);
 }
 
 /// On a thread of its own, which nobody waits for if the process ends first.

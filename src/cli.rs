@@ -4,6 +4,7 @@
 
 mod again;
 mod arguments;
+mod converse;
 mod environment;
 mod way;
 
@@ -16,6 +17,7 @@ use crate::cli::arguments::{
     Cli, Command, ConflictArgs, DoctorArgs, MeetingArgs, OutputArgs, RecvArgs, RelayArgs, SendArgs,
     SignalArgs,
 };
+use crate::cli::converse::converse;
 use crate::cli::environment::{Environment, Origin};
 use crate::code::Code;
 use crate::connect::{Policy, interface_names};
@@ -24,12 +26,13 @@ use crate::error::{Error, ExitCode, Finish};
 use crate::fs::{OnConflict, SinkOptions, Stages};
 use crate::interrupt::Interrupts;
 use crate::lan::Scope;
-use crate::send::{Meeting, Routes};
+use crate::recv::{self, Receiver};
+use crate::send::{self, Meeting, Routes, Sender};
 use crate::signaling::ServerUrl;
-use crate::ui::{Allowed, Problem, Reporter, Role, Style, Verbosity};
+use crate::ui::{Allowed, Reporter, Role, Style, Verbosity};
 use crate::wire::ice::TurnServer;
 use crate::wire::signaling::DEFAULT_PORT;
-use crate::{clean, doctor, recv, send, signal};
+use crate::{clean, doctor, signal};
 
 /// Address that `signal` listens on when nothing else is said: this machine only.
 const DEFAULT_LISTEN: &str = "127.0.0.1";
@@ -62,9 +65,9 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         match cli.command {
             Command::Send(args) => run_send(args, &typed, &environment, &reporter).await,
             Command::Recv(args) => run_recv(args, &typed, &environment, &reporter).await,
-            Command::Signal(args) => run_signal(args, &environment, &reporter).await,
-            Command::Doctor(args) => run_doctor(args, &environment, &reporter).await,
-            Command::Clean(args) => clean::run(args.folder, args.yes, &reporter).await,
+            Command::Signal(args) => exit_code(run_signal(args, &environment, &reporter).await),
+            Command::Doctor(args) => exit_code(run_doctor(args, &environment, &reporter).await),
+            Command::Clean(args) => exit_code(clean::run(args.folder, args.yes, &reporter).await),
         }
     };
     let mut interrupts = Interrupts::listen();
@@ -76,14 +79,16 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match result {
-        Ok(finish) => finish.exit_code(),
+        Ok(code) => code,
         Err(error) => {
-            let (sentence, cause, hint) = (error.to_string(), error.cause(), error.hint());
-            let problem = Problem { sentence: &sentence, cause: cause.as_deref(), hint: hint.as_deref() };
-            reporter.failed(&problem);
+            reporter.event(&error.event());
             error.exit_code()
         }
     }
+}
+
+fn exit_code(result: Result<Finish, Error>) -> Result<ExitCode, Error> {
+    result.map(Finish::exit_code)
 }
 
 fn style(role: Role, output: &OutputArgs, environment: &Environment) -> Style {
@@ -102,7 +107,7 @@ async fn run_send(
     typed: &[OsString],
     environment: &Environment,
     reporter: &Reporter,
-) -> Result<Finish, Error> {
+) -> Result<ExitCode, Error> {
     let meeting = meeting(&args.meeting, None, environment, reporter)?;
     let routes = routes(&args.meeting, &meeting, environment)?;
     let options = send::Options {
@@ -114,7 +119,7 @@ async fn run_send(
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
         again: again::line(typed, &[], &[]),
     };
-    send::run(options, reporter, |_| ()).await
+    Ok(converse(|| Sender::new(options).start(), reporter).await)
 }
 
 async fn run_recv(
@@ -122,7 +127,7 @@ async fn run_recv(
     arguments: &[OsString],
     environment: &Environment,
     reporter: &Reporter,
-) -> Result<Finish, Error> {
+) -> Result<ExitCode, Error> {
     let typed = match args.code.is_empty() {
         false => args.code.join(" "),
         true => {
@@ -165,7 +170,7 @@ async fn run_recv(
         force: args.force,
         again: again::line(arguments, &args.code, &code_again),
     };
-    recv::run(options, reporter).await
+    Ok(converse(|| Receiver::new(options).start(), reporter).await)
 }
 
 /// Asks on a thread of its own, which nobody waits for if the process ends first.

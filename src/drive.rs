@@ -52,8 +52,13 @@ pub trait Person {
     /// Sees an event. Called often; must be quick.
     fn see(&mut self, event: Event);
 
+    /// Waits until they have seen enough of it that more may be told. Cancel safe.
+    fn room(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Answers an offer, in their own time.
-    fn answer(&mut self, offer: Offer) -> Pin<Box<dyn Future<Output = Answer>>>;
+    fn answer(&mut self, offer: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
 }
 
 /// What became of a session.
@@ -68,10 +73,10 @@ pub struct Ended<R> {
 ///
 /// After a lost link `reconnect` is asked for another one, and may take its time; `None` means that
 /// there is none to be had.
-pub async fn run<M, H, L, P>(
+pub async fn run<M, H, L, P, F>(
     machine: M,
     link: L,
-    mut reconnect: impl AsyncFnMut() -> Option<L>,
+    mut reconnect: impl FnMut() -> F,
     hands: H,
     person: &mut P,
     cancel: impl Future<Output = AbortReason>,
@@ -81,6 +86,7 @@ where
     H: Hands<Job = M::Job, Done = M::Done>,
     L: Link,
     P: Person,
+    F: Future<Output = Option<L>>,
 {
     let mut world = World::new(hands, person, cancel);
     let mut machine = machine;
@@ -89,6 +95,10 @@ where
     let result = loop {
         if let Some(result) = world.perform(&mut machine, &mut queues) {
             break result;
+        }
+        if let Some(reason) = world.room().await {
+            machine.handle(Instant::now(), Input::Cancel(reason));
+            continue;
         }
         if std::mem::take(&mut world.relink)
             && let Some(link) = connected.take()
@@ -155,7 +165,7 @@ impl From<LinkLost> for Loss {
     }
 }
 
-type Asked = Pin<Box<dyn Future<Output = Answer>>>;
+type Asked = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// All that a session has to do with but its link.
 struct World<'p, H, P, C> {
@@ -207,6 +217,18 @@ impl<'p, H: Hands, P: Person, C: Future<Output = AbortReason>> World<'p, H, P, C
             self.alarm.as_mut().reset(self.wake.into());
         }
         result
+    }
+
+    /// Waits until the person has seen enough; a reason if it is to end before. Cancel safe.
+    async fn room(&mut self) -> Option<AbortReason> {
+        tokio::select! {
+            biased;
+            () = self.person.room() => None,
+            reason = &mut self.cancel, if !self.cancelled => {
+                self.cancelled = true;
+                Some(reason)
+            }
+        }
     }
 
     /// The next thing that happens, disk answers only if there is room for what they bring. Cancel safe.

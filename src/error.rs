@@ -11,6 +11,7 @@ use crate::code::CodeError;
 use crate::connect::ConnectError;
 use crate::dial::ProxyUrlError;
 pub use crate::error::exit::{ExitCode, Finish};
+use crate::event::Event;
 use crate::fs::{DiskFault, SourceError};
 use crate::interrupt::Interrupt;
 use crate::lan::LanError;
@@ -217,6 +218,12 @@ impl Error {
     /// A file with a certificate or a key cannot be used.
     pub fn tls_file(path: &std::path::Path, error: io::Error) -> Self {
         Self::TlsFile { path: path.display().to_string(), error }
+    }
+
+    /// The same as the last event of what failed.
+    pub fn event(&self) -> Event {
+        let (error, cause, hint) = (self.to_string(), self.cause(), self.hint());
+        Event::Failed { error, cause, hint, exit_code: self.exit_code().number() }
     }
 
     /// What lies behind it, where the sentence does not say it already.

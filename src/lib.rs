@@ -1,5 +1,30 @@
 //! p2pcp: peer-to-peer file copy over WebRTC.
 //!
+//! [`Sender`] and [`Receiver`] start a [`Transfer`], which yields [`Event`]s to its end; the command `p2pcp` is made of them.
+//! They need a tokio runtime with I/O and time, print nothing, and take over no signals:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use p2pcp::{Event, Sender, send};
+//!
+//! let mut transfer = Sender::new(send::Options::new(["photos"])).start();
+//! while let Some(event) = transfer.next_event().await {
+//!     match event {
+//!         Event::Code { code, .. } => println!("tell the other side: {code}"),
+//!         Event::Progress(progress) => println!("{} of {}", progress.bytes, progress.total_bytes),
+//!         _ => (),
+//!     }
+//! }
+//! transfer.finish().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All other modules are parts of the command that tests and
+//! measurements use; they change without notice.
+//!
+//! # The parts
+//!
 //! A pure core, thin hands, one narrow waist. Imports go right and down only; `tests/it/layering.rs`
 //! checks it. `ARCHITECTURE.md` is the map, `docs/PROTOCOL.md` the protocol.
 //!
@@ -11,7 +36,8 @@
 //!              |    |    +-> drive ---+-> session     (sans-IO state) > crypto --+   messages, limits,
 //!              |    |    |            +-> fs          (walk, sink, journal) -----+   names, blocks
 //!              |    |    +-> lan      (DNS-SD, the port of a nameplate) ---------+
-//!              |    +-> ui  (events in; bars, prompts out) ----------------------+
+//!              |    +-> transfer > event  (what happens, for whoever watches) ---+
+//!              +-> ui  (events in; bars, prompts out) ---------------------------+
 //!              +-> signal, send > server    (rooms, sockets, limits) ------------+
 //!              +-> doctor > signaling, lan  (probes, and what they mean) --------+
 //!  error: facts of every layer in; one sentence, a hint and an exit code out.
@@ -36,6 +62,7 @@ pub mod dial;
 pub mod doctor;
 pub mod drive;
 pub mod error;
+pub mod event;
 pub mod fs;
 mod interrupt;
 pub mod lan;
@@ -46,6 +73,12 @@ pub mod server;
 pub mod session;
 pub mod signal;
 pub mod signaling;
+mod transfer;
 pub mod transport;
 pub mod ui;
 pub mod wire;
+
+pub use crate::event::Event;
+pub use crate::recv::Receiver;
+pub use crate::send::Sender;
+pub use crate::transfer::Transfer;

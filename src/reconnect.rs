@@ -10,16 +10,17 @@ use tokio::time::Instant;
 
 use crate::connect::ConnectError;
 use crate::error::Error;
+use crate::event::Event;
+use crate::transfer::Teller;
 use crate::transport::Path;
 use crate::transport::peer::WebRtcLink;
-use crate::ui::Reporter;
 
 /// Least time from the beginning of one attempt to that of the next.
 const ATTEMPT_EVERY: Duration = Duration::from_secs(1);
 
 /// Tries `attempt` until it works. Why one did not is told whenever the reason is another one.
 pub(crate) async fn reconnect<F: Future<Output = Result<(WebRtcLink, Path), Error>>>(
-    reporter: &Reporter,
+    teller: &Teller,
     mut attempt: impl FnMut() -> F,
 ) -> WebRtcLink {
     let mut told = String::new();
@@ -27,14 +28,14 @@ pub(crate) async fn reconnect<F: Future<Output = Result<(WebRtcLink, Path), Erro
         let next = Instant::now() + ATTEMPT_EVERY;
         match attempt().await {
             Ok((link, path)) => {
-                reporter.connected_again(&path);
+                teller.tell(Event::Reconnected { path });
                 return link;
             }
             Err(error) => {
                 let reason = reason(&error);
                 if reason != told {
-                    reporter.note(&format!("not connected yet: {reason}"));
-                    told = reason;
+                    told.clone_from(&reason);
+                    teller.tell(Event::Retrying { reason });
                 }
             }
         }

@@ -1,14 +1,15 @@
-//! `p2pcp send`: shows a code, waits for whoever has it, sends.
+//! Sending: shows a code, waits for whoever has it, sends.
+
+mod place;
 
 use std::collections::HashSet;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
+use tokio::sync::Mutex;
 
 use crate::code::{Code, WordCount};
 use crate::connect::ice::IceServers;
@@ -17,18 +18,18 @@ use crate::connect::{Better, Bound, ConnectError, Limit, Policy, Surroundings, W
 use crate::dial::Dialer;
 use crate::drive::sending::SendingHands;
 use crate::drive::{self, Person};
-use crate::error::{Error, Finish, Side};
+use crate::error::{Error, Side};
+use crate::event::Event;
 use crate::fs::{Source, host};
-use crate::interrupt::Interrupts;
-use crate::lan::{self, Announcement, Neighbours, Scope};
+use crate::lan::{Neighbours, Scope};
 use crate::reconnect::reconnect;
-use crate::server::{self, OnlySession};
-use crate::session::lasting::Lasting;
-use crate::session::sender::{Config, Sender};
-use crate::session::{Answer, Event};
+use crate::send::place::Place;
+use crate::session::lasting::{Lasting, RECONNECT_FOR};
+use crate::session::sender::{self, Config};
+use crate::session::{self, Answer, Summary};
 use crate::signaling::{ServerUrl, Signaling};
-use crate::transport::peer::LaneError;
-use crate::ui::Reporter;
+use crate::transfer::{Stop, Teller, Transfer};
+use crate::transport::peer::{LaneError, WebRtcLink};
 use crate::wire::ice::TurnServer;
 use crate::wire::peer::{AbortReason, Offer, Totals};
 use crate::wire::signaling::Nameplate;
@@ -85,20 +86,63 @@ pub struct Options {
     pub reconnect_for: Duration,
     /// Most lanes of a link; as many as help when not said.
     pub lanes: Option<u8>,
-    /// The command that does the same once more, to be told when it failed.
+    /// How to do the same once more, to be told when it failed: for a command the line to type.
     pub again: String,
 }
 
-/// Runs the command. `told` hears each code as it is shown.
+impl Options {
+    /// Files and folders, to whoever has the code and is on the local network, as `p2pcp send` does it.
+    pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        Self {
+            paths: paths.into_iter().map(Into::into).collect(),
+            meeting: Meeting::Here(Scope::Lan),
+            routes: Routes::default(),
+            words: WordCount::default(),
+            reconnect_for: RECONNECT_FOR,
+            lanes: None,
+            again: "send the same again".to_owned(),
+        }
+    }
+}
+
+/// A sender that has not started.
 ///
-/// # Errors
-/// [`Error`].
-pub async fn run(
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use p2pcp::{Event, Sender, send};
+///
+/// let mut transfer = Sender::new(send::Options::new(["photos"])).start();
+/// while let Some(event) = transfer.next_event().await {
+///     if let Event::Code { code, .. } = event {
+///         println!("tell the other side: {code}");
+///     }
+/// }
+/// transfer.finish().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sender {
     options: Options,
-    reporter: &Reporter,
-    mut told: impl FnMut(&Code),
-) -> Result<Finish, Error> {
-    let mut interrupts = Interrupts::listen();
+}
+
+impl Sender {
+    /// Nothing happens before [`Sender::start`].
+    pub fn new(options: Options) -> Self {
+        Self { options }
+    }
+
+    /// Starts a task that makes a code, waits for the receiver, and sends. The events that matter are
+    /// [`Event::Code`], after each of which only that code works, [`Event::Progress`] and the last one.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time.
+    pub fn start(self) -> Transfer {
+        Transfer::start(|teller, stop| run(self.options, teller, stop))
+    }
+}
+
+async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summary, Duration), Error> {
     let neighbours = Neighbours::listen(match options.meeting {
         Meeting::Here(scope) => scope,
         Meeting::Server(_) => Scope::Loopback,
@@ -111,66 +155,85 @@ pub async fn run(
         totals = survey.step(COUNT_STEP);
     }
     let (items, more) = source.offer_items();
-    reporter.sending(&items, more, &totals);
+    teller.tell(Event::Sending { items: items.clone(), more, totals });
 
-    let (bound, mut place) = tokio::select! {
-        met = meet(&options, neighbours, reporter, &mut told) => met?,
-        interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, again: None }),
+    let (bound, place) = tokio::select! {
+        met = meet(&options, neighbours, &teller) => met?,
+        interrupt = stop.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
-    reporter.connected(&bound.path);
+    teller.tell(Event::Path { path: bound.path.clone(), better: false });
 
     let config = Config { items, more, totals, complete_key: bound.complete_key };
-    let sender = Sender::new(config, Instant::now());
+    let sender = sender::Sender::new(config, Instant::now());
     let sender = Lasting::new(sender, options.reconnect_for, Instant::now()).hearing_two_binds();
     let hands = SendingHands::start(source, survey);
-    let mut person = Watcher { reporter, begun: Instant::now(), accepted: false };
-    let (stop, reunion) = (interrupts.clone(), bound.reunion);
-    place.expect(&reunion);
-    let again = async || {
+    let mut person = Watcher { teller: teller.clone(), begun: Instant::now(), accepted: false };
+    place.expect(&bound.reunion);
+    let told = options.again.clone();
+    let again = Again { options, place: Mutex::new(place), reunion: bound.reunion, teller };
+    let ended =
+        drive::run(sender, bound.link, again.finding(), hands, &mut person, cancelled(stop.clone())).await;
+    let again = person.accepted.then_some(told);
+    let failed = |failure| Error::session(Side::Sending, failure, None, stop.seen(), again);
+    Ok((ended.result.map_err(failed)?, person.begun.elapsed()))
+}
+
+/// Resolves when it is to end early.
+pub(crate) async fn cancelled(mut stop: Stop) -> AbortReason {
+    stop.wait().await;
+    AbortReason::Interrupted
+}
+
+/// What finds the other side when the connection is lost.
+pub(crate) type Finding = Pin<Box<dyn Future<Output = Option<WebRtcLink>> + Send>>;
+
+struct Again {
+    options: Options,
+    place: Mutex<Place>,
+    reunion: Reunion,
+    teller: Teller,
+}
+
+impl Again {
+    fn finding(self) -> impl FnMut() -> Finding {
+        let again = Arc::new(self);
+        move || {
+            let again = again.clone();
+            Box::pin(async move { Some(again.find().await) })
+        }
+    }
+
+    async fn find(&self) -> WebRtcLink {
+        let Self { options, reunion, teller, .. } = self;
+        let mut place = self.place.lock().await;
         place.announce();
         let url = &place.url;
-        let link = reconnect(reporter, || async {
+        let link = reconnect(teller, || async {
             let signaling = Signaling::connect_by(&options.routes.dialer, url, reunion::SERVER_WITHIN).await;
             let signaling = signaling.map_err(|error| Error::server(url, error))?;
-            let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, reporter);
+            let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, teller);
             reunion.meet(signaling, surroundings).await.map_err(Error::Join)
         });
         let link = link.await;
         place.be_silent().await;
-        Some(link)
-    };
-    let ended = drive::run(sender, bound.link, again, hands, &mut person, cancelled(stop)).await;
-    let again = person.accepted.then_some(options.again);
-    let failed = |failure| Error::session(Side::Sending, failure, None, interrupts.seen(), again);
-    let summary = ended.result.map_err(failed)?;
-    reporter.finished(&summary, person.begun.elapsed());
-    Ok(Finish::of(&summary))
-}
-
-/// Resolves when the person wants to stop.
-pub(crate) async fn cancelled(mut interrupts: Interrupts) -> AbortReason {
-    interrupts.wait().await;
-    AbortReason::Interrupted
+        link
+    }
 }
 
 /// Shows codes until somebody has one: at most [`MAX_CODES`], as each wrong guess burns one. The place
 /// where the peers met stays open, as they may need it again.
-async fn meet(
-    options: &Options,
-    neighbours: Neighbours,
-    reporter: &Reporter,
-    told: &mut impl FnMut(&Code),
-) -> Result<(Bound, Place), Error> {
-    let taken = neighbours.nameplates().await;
+async fn meet(options: &Options, neighbours: Neighbours, teller: &Teller) -> Result<(Bound, Place), Error> {
+    let taken: HashSet<Nameplate> = neighbours.nameplates().await;
     let mut burnt = 0;
     loop {
         let (mut place, signaling) = Place::open(options, &taken).await?;
-        reporter.detail(&format!("the rendezvous is {}", place.url));
+        teller.tell(Event::Rendezvous { url: place.url.to_string() });
         let waiting = Waiting::create(signaling, options.words).await.map_err(Error::Meeting)?;
-        reporter.code(waiting.code(), &receive_line(&options.meeting, waiting.code()));
-        told(waiting.code());
-        reporter.waiting();
-        let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, reporter);
+        let code = waiting.code().clone();
+        let command = receive_line(&options.meeting, &code);
+        teller.tell(Event::Code { code, command });
+        teller.tell(Event::Waiting);
+        let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, teller);
         let joined = waiting.joined().await.map_err(Error::Meeting)?;
         let bound = joined.bind(surroundings).await;
         place.be_silent().await;
@@ -186,10 +249,8 @@ async fn meet(
         if burnt == MAX_CODES {
             return Err(Error::CodesBurnt(error));
         }
-        match error.is_wrong_code() {
-            true => reporter.wrong_guess(MAX_CODES - burnt - 1),
-            false => reporter.warning(&format!("{error}; that code is used up, here is a new one")),
-        }
+        let (reason, guessed) = (error.to_string(), error.is_wrong_code());
+        teller.tell(Event::CodeBurnt { reason, guessed, codes_left: MAX_CODES - burnt - 1 });
     }
 }
 
@@ -198,7 +259,7 @@ pub(crate) fn surroundings(
     meeting: &Meeting,
     routes: &Routes,
     lanes: Option<u8>,
-    reporter: &Reporter,
+    teller: &Teller,
 ) -> Surroundings {
     let Routes { policy, stun, turn, interfaces, dialer } = routes;
     let none = || IceServers::look_up(*policy, &[], &[]);
@@ -210,8 +271,8 @@ pub(crate) fn surroundings(
         }
     };
     let (policy, interfaces, dialer) = (*policy, interfaces.clone(), dialer.clone());
-    let reporter = reporter.clone();
-    let better: Better = Arc::new(move |path| reporter.connected_better(path));
+    let teller = teller.clone();
+    let better: Better = Arc::new(move |path| teller.tell(Event::Path { path: path.clone(), better: true }));
     let host = host::identity();
     Surroundings { limit, server, host, ice, policy, interfaces, lanes, dialer, better: Some(better) }
 }
@@ -225,109 +286,27 @@ fn receive_line(meeting: &Meeting, code: &Code) -> String {
     }
 }
 
-/// Where peers meet; ends when dropped.
-struct Place {
-    url: ServerUrl,
-    own: Option<Own>,
-}
-
-/// A rendezvous on this machine.
-struct Own {
-    nameplate: Nameplate,
-    scope: Scope,
-    announcement: Option<Announcement>,
-    server: OwnServer,
-}
-
-impl Place {
-    async fn open(options: &Options, taken: &HashSet<Nameplate>) -> Result<(Self, Signaling), Error> {
-        let scope = match &options.meeting {
-            Meeting::Here(scope) => *scope,
-            Meeting::Server(url) => {
-                let signaling = Signaling::connect_by(&options.routes.dialer, url, SERVER_WITHIN).await;
-                let signaling = signaling.map_err(|error| Error::server(url, error))?;
-                return Ok((Self { url: url.clone(), own: None }, signaling));
-            }
-        };
-        let (listener, nameplate) = lan::bind(scope, taken, || {
-            let mut bytes = [0; 8];
-            getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-            u64::from_le_bytes(bytes)
-        })?;
-        let listener = tokio::net::TcpListener::from_std(listener).map_err(|_| Error::NoRendezvous)?;
-        let port = listener.local_addr().map_err(|_| Error::NoRendezvous)?.port();
-        let server = OwnServer::start(listener, nameplate);
-        let announcement = Some(Announcement::start(nameplate, scope)?);
-        let url = ServerUrl::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let signaling = Signaling::connect(&url, SERVER_WITHIN).await;
-        let signaling = signaling.map_err(|error| Error::server(&url, error))?;
-        Ok((Self { url, own: Some(Own { nameplate, scope, announcement, server }) }, signaling))
-    }
-
-    /// Lets the two meet here again, and nobody else.
-    fn expect(&self, reunion: &Reunion) {
-        if let Some(own) = &self.own {
-            own.server.session.name(reunion.token());
-        }
-    }
-
-    /// Says on the local network where this is.
-    fn announce(&mut self) {
-        if let Some(own) = &mut self.own {
-            own.announcement = Announcement::start(own.nameplate, own.scope).ok();
-        }
-    }
-
-    /// Stops saying so; who has been here knows the way.
-    async fn be_silent(&mut self) {
-        if let Some(announcement) = self.own.as_mut().and_then(|it| it.announcement.take()) {
-            announcement.end().await;
-        }
-    }
-}
-
-/// The rendezvous inside `send`; ends when dropped.
-struct OwnServer {
-    task: JoinHandle<()>,
-    session: OnlySession,
-}
-
-impl OwnServer {
-    fn start(listener: tokio::net::TcpListener, nameplate: Nameplate) -> Self {
-        let session = OnlySession::default();
-        let config = server::Config::for_one_room(nameplate, session.clone());
-        let task = tokio::spawn(async move {
-            if let Err(error) = server::run(listener, config, std::future::pending()).await {
-                log::warn!("the rendezvous ended: {error}");
-            }
-        });
-        Self { task, session }
-    }
-}
-
-impl Drop for OwnServer {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 /// A sender's person only watches.
-struct Watcher<'a> {
-    reporter: &'a Reporter,
+struct Watcher {
+    teller: Teller,
     begun: Instant,
     accepted: bool,
 }
 
-impl Person for Watcher<'_> {
-    fn see(&mut self, event: Event) {
-        if event == Event::Accepted {
+impl Person for Watcher {
+    fn see(&mut self, event: session::Event) {
+        if event == session::Event::Accepted {
             self.begun = Instant::now();
             self.accepted = true;
         }
-        self.reporter.event(&event);
+        self.teller.session(event);
     }
 
-    fn answer(&mut self, _: Offer) -> Pin<Box<dyn Future<Output = Answer>>> {
+    async fn room(&mut self) {
+        self.teller.room().await;
+    }
+
+    fn answer(&mut self, _: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         Box::pin(std::future::ready(Answer::No))
     }
 }

@@ -18,7 +18,6 @@ mod progress;
 mod prompt;
 mod report;
 mod screen;
-mod speed;
 mod style;
 #[cfg(test)]
 mod testing;
@@ -28,15 +27,15 @@ pub mod text;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::code::Code;
-use crate::session::{Answer, Event, Summary};
+use crate::event::{Consent, Event};
+use crate::session::Summary;
 use crate::transport;
 pub use crate::ui::doctor::{Check, Grade, Reach, Report, VERSION as DOCTOR_VERSION};
-pub use crate::ui::leftovers::Leftover;
 use crate::ui::line::{Line, Paint};
 use crate::ui::progress::{Change, Meter};
 use crate::ui::screen::{Mode, Screen};
@@ -79,8 +78,6 @@ struct Inner {
     /// How many entries there were to list as not kept, and as skipped.
     unkept: AtomicU64,
     skipped: AtomicU64,
-    /// Whether it was said that something is here already.
-    found: AtomicBool,
 }
 
 impl Reporter {
@@ -99,17 +96,16 @@ impl Reporter {
 
     fn on(style: Style, screen: Screen) -> Self {
         let (unkept, skipped) = (AtomicU64::new(0), AtomicU64::new(0));
-        let found = AtomicBool::new(false);
-        Self { inner: Arc::new(Inner { style, screen, meter: Arc::default(), unkept, skipped, found }) }
+        Self { inner: Arc::new(Inner { style, screen, meter: Arc::default(), unkept, skipped }) }
     }
 
     /// What is about to be sent: `sending photos/ (1,234 files, 1.2 GiB)`.
-    pub fn sending(&self, items: &[OfferItem], more: u32, totals: &Totals) {
+    fn sending(&self, items: &[OfferItem], more: u32, totals: &Totals) {
         self.say(Verbosity::Normal, report::sending(items, more, totals));
     }
 
     /// The code, and the line to type on the other side. [`Verbosity::Quiet`] prints the bare code.
-    pub fn code(&self, code: &Code, receive_line: &str) {
+    fn code(&self, code: &Code, receive_line: &str) {
         let code = Line::default().with(Paint::Bold, code);
         if self.inner.style.verbosity == Verbosity::Quiet {
             return self.inner.screen.print(&[code]);
@@ -120,30 +116,25 @@ impl Reporter {
         self.inner.screen.print(&[line, other]);
     }
 
-    /// Nothing to do until the other side comes.
-    pub fn waiting(&self) {
-        self.note("waiting for the other side…");
-    }
-
     /// Somebody guessed, and a new code follows ([`Reporter::code`]). `remaining_codes` may still be
     /// made after that one.
-    pub fn wrong_guess(&self, remaining_codes: u32) {
+    fn wrong_guess(&self, remaining_codes: u32) {
         let last = if remaining_codes == 0 { " (the last one)" } else { "" };
         self.warning(&format!("someone tried a wrong code; that code is burnt, here is a new one{last}"));
     }
 
     /// The peers found a path: `connected: direct over LAN, 192.168.1.7`, for instance.
-    pub fn connected(&self, path: &transport::Path) {
+    fn connected(&self, path: &transport::Path) {
         self.say(Verbosity::Normal, report::connected("connected", path));
     }
 
     /// A path that is better than the first one is in use from now on.
-    pub fn connected_better(&self, path: &transport::Path) {
+    fn connected_better(&self, path: &transport::Path) {
         self.say(Verbosity::Normal, report::connected("now connected", path));
     }
 
     /// The peers found a path again after a lost link: `connected again: direct over LAN, 192.168.1.7`.
-    pub fn connected_again(&self, path: &transport::Path) {
+    fn connected_again(&self, path: &transport::Path) {
         self.say(Verbosity::Quiet, report::connected("connected again", path));
     }
 
@@ -167,7 +158,7 @@ impl Reporter {
         self.say(Verbosity::Quiet, Line::warning(sentence));
     }
 
-    /// Takes in what a session did. Costs about 0.1 µs, unless there is a line to print.
+    /// Shows what happened. Costs about 0.1 µs, unless there is a line to print.
     pub fn event(&self, event: &Event) {
         self.event_at(Instant::now(), event);
     }
@@ -191,60 +182,82 @@ impl Reporter {
         self.tell(event);
     }
 
-    /// Says how much need not be sent, as far as the first look tells.
-    fn found(&self, bytes: u64) {
-        let totals = self.inner.meter.lock().unwrap_or_else(PoisonError::into_inner).totals();
-        self.say(Verbosity::Normal, report::found(bytes, &totals));
-    }
-
     /// Says what an event says in words.
     fn tell(&self, event: &Event) {
         let style = &self.inner.style;
         let live = self.inner.screen.mode() == Mode::Live && style.verbosity > Verbosity::Quiet;
         match event {
-            Event::Accepted if style.role == Role::Send => self.note("the other side accepted"),
-            Event::Settled { path, outcome, .. } => {
+            Event::Sending { items, more, totals } => self.sending(items, *more, totals),
+            Event::Rendezvous { url } => self.detail(&format!("the rendezvous is {url}")),
+            Event::Code { code, command } => self.code(code, command),
+            Event::Waiting => self.note("waiting for the other side…"),
+            Event::CodeBurnt { guessed: true, codes_left, .. } => self.wrong_guess(*codes_left),
+            Event::CodeBurnt { reason, .. } => {
+                self.warning(&format!("{reason}; that code is used up, here is a new one"));
+            }
+            Event::Searching { after_server: false } => self.note("looking for the sender…"),
+            Event::Searching { after_server: true } => {
+                self.note("the server has no such sender; looking on the local network…");
+            }
+            Event::Path { path, better: false } => self.connected(path),
+            Event::Path { path, better: true } => self.connected_better(path),
+            Event::Leftovers { folder, found, attention } => self.leftovers(folder, found, *attention),
+            Event::Offered { offer, folder, asks: false } => self.offer(offer, folder),
+            Event::Offered { offer, folder, asks: true } => self.show_offer(offer, folder),
+            Event::Consent { answer: Consent::Accepted } if style.role == Role::Send => {
+                self.note("the other side accepted");
+            }
+            Event::Found { bytes, totals } => self.say(Verbosity::Normal, report::found(*bytes, totals)),
+            Event::Entry { path, outcome, .. } => {
                 if let Some(line) = report::unkept(path, *outcome, style.role) {
                     self.list(&self.inner.unkept, line);
                 }
             }
-            Event::Skipped { path, why } => {
-                self.list(&self.inner.skipped, Line::warning(format_args!("skipped {path}: {why}")));
+            Event::Skipped { path, reason } => {
+                self.list(&self.inner.skipped, Line::warning(format_args!("skipped {path}: {reason}")));
+            }
+            Event::Renamed { from, to } => {
+                self.note(&format!("`{from}` was there already; received as `{to}`"));
             }
             // The live area says these two, and takes them back by itself.
-            Event::Stalled(silence) if !live => self.warning(&progress::stalled(*silence)),
+            Event::Stalled { silence } if !live => self.warning(&progress::stalled(*silence)),
             Event::Moving if !live => self.note("it moves again"),
-            Event::Disconnected(loss) => self.warning(&progress::disconnected(*loss)),
-            Event::Found(bytes) if !self.inner.found.swap(true, Ordering::Relaxed) => self.found(*bytes),
-            Event::Accepted | Event::Stalled(_) | Event::Moving => (),
-            Event::Found(_) | Event::Spared(_) | Event::Reconnected => (),
-            Event::Totals(_) | Event::Current(_) | Event::Moved(_) | Event::Finishing => (),
+            Event::Disconnected { loss } => self.warning(&progress::disconnected(*loss)),
+            Event::Retrying { reason } => self.note(&format!("not connected yet: {reason}")),
+            Event::Reconnected { path } => self.connected_again(path),
+            Event::Note { text } => self.note(text),
+            Event::Warning { text } => self.warning(text),
+            Event::Finished { summary, elapsed, .. } => self.finished(summary, *elapsed),
+            Event::Failed { error, cause, hint, .. } => {
+                let problem = Problem { sentence: error, cause: cause.as_deref(), hint: hint.as_deref() };
+                self.failed(&problem);
+            }
+            Event::Stalled { .. } | Event::Moving | Event::Consent { .. } => (),
+            Event::Progress(_) | Event::Finishing(_) => (),
         }
     }
 
     /// Shows an offer: how much, the names, and where they will land.
-    pub fn offer(&self, offer: &Offer, destination: &Path) {
+    fn offer(&self, offer: &Offer, destination: &Path) {
         if self.inner.style.verbosity > Verbosity::Quiet {
             self.show_offer(offer, destination);
         }
     }
 
-    /// Shows an offer and asks whether to receive it; `assume_yes` answers in the person's place.
+    /// Asks whether to receive what was offered.
     ///
-    /// [`Answer::Unattended`] when stdin or stderr is not a terminal. Blocks until the person answers
+    /// [`Consent::Unattended`] when stdin or stderr is not a terminal. Blocks until the person answers
     /// and cannot be called off: run it on a `std::thread` with a clone, not on tokio's blocking pool,
     /// which a runtime waits for when it shuts down.
-    pub fn ask_consent(&self, offer: &Offer, destination: &Path, assume_yes: bool) -> Answer {
-        if assume_yes {
-            self.offer(offer, destination);
-            return Answer::Yes;
-        }
-        self.show_offer(offer, destination);
+    pub fn ask_consent(&self) -> Consent {
         if !prompt::somebody_is_there() {
-            return Answer::Unattended;
+            return Consent::Unattended;
         }
         prompt::forget_type_ahead();
-        prompt::consent(&self.inner.screen, &mut io::stdin().lock())
+        match prompt::agreed(&self.inner.screen, "receive this?", &mut io::stdin().lock()) {
+            true => Consent::Accepted,
+            false => Consent::Declined,
+        }
     }
 
     /// Asks for the code; `None` when there is nobody to ask or nothing was typed. Blocks as
@@ -257,12 +270,16 @@ impl Reporter {
     }
 
     /// The transfer is done, perhaps with entries left out. `elapsed` is the time since it was accepted.
-    pub fn finished(&self, summary: &Summary, elapsed: Duration) {
+    fn finished(&self, summary: &Summary, elapsed: Duration) {
         self.inner.screen.close();
         self.tell_unlisted();
         let (done, warnings) = report::finished(summary, elapsed, self.inner.style.role);
         self.inner.screen.print(&warnings);
         self.say(Verbosity::Normal, done);
+        if self.inner.style.role == Role::Recv {
+            let Summary { bytes, spared, .. } = summary;
+            self.detail(&format!("bytes: {bytes} came over the network, {spared} were here already"));
+        }
     }
 
     /// It failed. Takes the live area away and says why and what to do.

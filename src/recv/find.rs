@@ -1,5 +1,6 @@
 //! Where the sender of a code is: on the server that is configured, on this machine, or on the local network.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use crate::code::Code;
 use crate::connect::{ConnectError, Joined, Policy};
 use crate::dial::Dialer;
 use crate::error::Error;
-use crate::lan::{self, Scope};
+use crate::event::Event;
+use crate::lan::{self, Finder, Scope};
 use crate::recv::Options;
 use crate::send::{Meeting, SERVER_WITHIN};
 use crate::signaling::{ServerUrl, Signaling, SignalingClientError};
-use crate::ui::Reporter;
+use crate::transfer::Teller;
 use crate::wire::signaling::CloseCode;
 
 /// How long a sender without a server is looked for.
@@ -37,10 +39,10 @@ pub(super) struct Place {
 ///
 /// A server that is not there, or does not know the code, may be one that only this side is configured for: the sender may be
 /// on this network then. That costs nothing, as the code is not used up by a server that does not know it.
-pub(super) async fn seek(options: &Options, reporter: &Reporter) -> Result<(Place, Joined), Error> {
+pub(super) async fn seek(options: &Options, teller: &Teller) -> Result<(Place, Joined), Error> {
     let url = match &options.meeting {
         Meeting::Here(scope) => {
-            reporter.note("looking for the sender…");
+            teller.tell(Event::Searching { after_server: false });
             let (url, joined) = find(&options.code, *scope, FIND_WITHIN).await?;
             return Ok((Place { meeting: options.meeting.clone(), url }, joined));
         }
@@ -60,7 +62,7 @@ pub(super) async fn seek(options: &Options, reporter: &Reporter) -> Result<(Plac
     if !elsewhere || stay || lan::port(options.code.nameplate()).is_none() {
         return Err(error);
     }
-    reporter.note("the server has no such sender; looking on the local network…");
+    teller.tell(Event::Searching { after_server: true });
     match find(&options.code, Scope::Lan, FIND_AGAIN_WITHIN).await {
         Ok((url, joined)) => Ok((Place { meeting: Meeting::Here(Scope::Lan), url }, joined)),
         Err(found @ Error::Join(_)) => Err(found),
@@ -76,16 +78,27 @@ async fn join(dialer: &Dialer, url: &ServerUrl, code: &Code) -> Result<Joined, E
 
 /// Looks for the sender on this machine and, beyond [`Scope::Loopback`], on the local network.
 async fn find(code: &Code, scope: Scope, within: Duration) -> Result<(ServerUrl, Joined), Error> {
-    let mut finder = lan::find(code.nameplate(), scope);
-    join_one(async || finder.next().await, code, within).await
+    join_one(lan::find(code.nameplate(), scope), code, within).await
 }
 
-/// Joins the first rendezvous that knows the room, of those at the addresses that `next` yields.
+/// Where a sender may be.
+trait Addresses {
+    /// The next one, once it is known. Cancel safe.
+    fn next(&mut self) -> impl Future<Output = Option<SocketAddr>> + Send;
+}
+
+impl Addresses for Finder {
+    async fn next(&mut self) -> Option<SocketAddr> {
+        Self::next(self).await
+    }
+}
+
+/// Joins the first rendezvous that knows the room, of those at the addresses.
 ///
 /// Whoever answers at an address is asked for the room; most will not know it, which costs nothing. Of several that do know it,
 /// as neighbours may pretend, only one hears more: each PAKE is a guess for whoever is there.
 async fn join_one(
-    mut next: impl AsyncFnMut() -> Option<SocketAddr>,
+    mut addresses: impl Addresses,
     code: &Code,
     within: Duration,
 ) -> Result<(ServerUrl, Joined), Error> {
@@ -95,7 +108,7 @@ async fn join_one(
     let search = async {
         while finding || !dials.is_empty() {
             tokio::select! {
-                address = next(), if finding => match address {
+                address = addresses.next(), if finding => match address {
                     Some(address) => {
                         let (url, code) = (ServerUrl::from(address), code.clone());
                         dials.spawn(async move {
@@ -137,9 +150,9 @@ mod tests {
 
     use crate::code::Code;
     use crate::lan::Scope;
-    use crate::recv::find::join_one;
+    use crate::recv::find::{Addresses, join_one};
     use crate::send::{Meeting, Routes, surroundings};
-    use crate::ui::{Allowed, Reporter, Role, Style, Verbosity};
+    use crate::transfer::Teller;
 
     /// Knows every room, and says what it heard there: kinds of messages.
     async fn pretend(listener: TcpListener) -> Vec<String> {
@@ -160,6 +173,12 @@ mod tests {
         heard
     }
 
+    impl Addresses for &mut VecDeque<SocketAddr> {
+        async fn next(&mut self) -> Option<SocketAddr> {
+            self.pop_front()
+        }
+    }
+
     #[tokio::test]
     async fn of_many_who_pretend_to_know_the_code_one_gets_a_guess() {
         let code = Code::parse("417-aloe-tuba").unwrap().code;
@@ -170,12 +189,10 @@ mod tests {
             servers.spawn(pretend(listener));
         }
         let within = Duration::from_secs(60);
-        let found = join_one(async || addresses.pop_front(), &code, within).await;
+        let found = join_one(&mut addresses, &code, within).await;
         let (_, joined) = found.expect("one of them");
-        let (colour, motion) = (Allowed::Never, Allowed::Never);
-        let style = Style { role: Role::Recv, verbosity: Verbosity::Quiet, colour, motion };
-        let reporter = Reporter::with_sink(style, Box::new(std::io::sink()));
-        let surroundings = surroundings(&Meeting::Here(Scope::Loopback), &Routes::default(), None, &reporter);
+        let teller = Teller::unheard();
+        let surroundings = surroundings(&Meeting::Here(Scope::Loopback), &Routes::default(), None, &teller);
         assert!(joined.bind(surroundings).await.is_err());
         // Those that were never dialled would wait for ever.
         for address in addresses {
@@ -196,7 +213,7 @@ mod tests {
         let server = tokio::spawn(pretend(good));
         // Well below the time that one address may be silent.
         let (begun, within) = (Instant::now(), Duration::from_secs(60));
-        let found = join_one(async || addresses.pop_front(), &code, within).await;
+        let found = join_one(&mut addresses, &code, within).await;
         assert!(found.is_ok() && begun.elapsed() < super::ADDRESS_WITHIN);
         drop(found);
         assert_eq!(server.await.unwrap(), ["join"]);

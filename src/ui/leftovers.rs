@@ -3,33 +3,29 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use crate::event::leftover_state;
+use crate::fs;
 use crate::ui::line::Line;
 use crate::ui::{Reporter, Verbosity, prompt, text};
 use crate::wire::peer::Mtime;
 
-/// Something that an interrupted transfer left.
-#[derive(Debug, Clone, Copy)]
-pub struct Leftover<'a> {
-    /// Where it is.
-    pub path: &'a Path,
-    /// Bytes in it.
-    pub bytes: u64,
-    /// Files in it.
-    pub files: u64,
-    /// When it was last used.
-    pub modified: Option<Mtime>,
-    /// What becomes of it, in one sentence.
-    pub state: &'a str,
-}
-
 impl Reporter {
     /// Lists a leftover, as a warning if it may need attention.
-    pub fn leftover(&self, leftover: &Leftover<'_>, attention: bool) {
+    pub fn leftover(&self, leftover: &fs::Leftover, attention: bool) {
         let line = line(leftover, SystemTime::now());
         match attention {
             true => self.say(Verbosity::Quiet, Line::warning(line)),
             false => self.say(Verbosity::Normal, Line::plain(line)),
         }
+    }
+
+    /// Says what interrupted transfers left, and how to be rid of it.
+    pub(super) fn leftovers(&self, folder: &Path, found: &[fs::Leftover], attention: bool) {
+        for leftover in found {
+            self.leftover(leftover, attention);
+        }
+        let folder = text::quoted(&folder.to_string_lossy());
+        self.note(&format!("hint: `p2pcp clean {folder}` removes what is not needed"));
     }
 
     /// Asks whether to go ahead; `None` when nobody is there. Blocks as [`Reporter::ask_consent`] does.
@@ -42,8 +38,9 @@ impl Reporter {
 }
 
 /// `.p2pcp-0123456789abcdef: 3 files, 412 MiB, 2 h old; the same files sent again go on with it`.
-fn line(leftover: &Leftover<'_>, now: SystemTime) -> String {
-    let Leftover { path, bytes, files, modified, state } = leftover;
+fn line(leftover: &fs::Leftover, now: SystemTime) -> String {
+    let fs::Leftover { path, bytes, files, modified, state } = leftover;
+    let state = leftover_state(*state);
     let age = modified.and_then(|it| age(it, now)).map_or(String::new(), |it| format!(", {it} old"));
     let (files, bytes) = (text::counted(*files, "file"), text::bytes(*bytes));
     format!("{}: {files}, {bytes}{age}; {state}", path.display())
@@ -57,21 +54,21 @@ fn age(modified: Mtime, now: SystemTime) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::time::{Duration, SystemTime};
 
-    use super::{Leftover, line};
+    use super::line;
+    use crate::fs::{Leftover, LeftoverState, Unusable};
     use crate::wire::peer::Mtime;
 
     #[test]
     fn size_and_age_are_told() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let leftover = |seconds: i64| Leftover {
-            path: Path::new("here/.p2pcp-1"),
+            path: "here/.p2pcp-1".into(),
             bytes: 5 << 20,
             files: 1,
             modified: Mtime::new(seconds, 0),
-            state: "it has no journal",
+            state: LeftoverState::Unusable(Unusable::Empty),
         };
         for (seconds, age) in [
             (1_000_000 - 59, ", 59 s old"),
@@ -80,7 +77,12 @@ mod tests {
             (1_000_001, ""),
         ] {
             let told = line(&leftover(seconds), now);
-            assert_eq!(told, format!("here/.p2pcp-1: 1 file, 5.0 MiB{age}; it has no journal"));
+            assert_eq!(
+                told,
+                format!(
+                    "here/.p2pcp-1: 1 file, 5.0 MiB{age}; it cannot be used: it holds no file that is worth going on with"
+                )
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How far a transfer is: numbers in, two live lines or a plain line out.
 //!
-//! Pure: the time is an argument, nothing prints. [`Meter::take`] only stores numbers, as events come
-//! up to 100,000 times a second; all wording happens when somebody draws. While the totals still
+//! Pure: the time is an argument, nothing prints. [`Meter::take`] only stores numbers, as events may come
+//! 100,000 times a second; all wording happens when somebody draws. While the totals still
 //! grow no percentage and no remaining time are shown, since both would be false.
 
 #[cfg(test)]
@@ -9,11 +9,11 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use crate::session::{Event, Loss};
+use crate::event::speed::Speedometer;
+use crate::event::{Event, Loss, Progress};
 use crate::ui::line::{Line, Paint};
-use crate::ui::speed::Speedometer;
 use crate::ui::text;
-use crate::wire::peer::Totals;
+use crate::wire::path::RelPath;
 
 /// Least time between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
@@ -28,14 +28,7 @@ const LEAST_NAME_COLUMNS: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     phase: Phase,
-    totals: Totals,
-    moved: u64,
-    /// Bytes that the receiver had already.
-    here: u64,
-    /// Bytes of settled entries that need not travel, or never will.
-    spared: u64,
-    files_done: u64,
-    current: String,
+    progress: Progress,
     stalled_since: Option<Instant>,
     disconnected_since: Option<Instant>,
     speedometer: Speedometer,
@@ -63,31 +56,24 @@ pub(crate) enum Change {
 }
 
 impl Meter {
-    /// Takes what an event says about numbers. [`Event::Accepted`] starts over, so that one meter
-    /// can serve a second session.
+    /// Takes what an event says about numbers. Consent starts over, so that one meter can serve a second
+    /// transfer.
     pub(crate) fn take(&mut self, now: Instant, event: &Event) -> Change {
         match event {
-            Event::Totals(totals) => self.totals = *totals,
-            Event::Accepted => *self = Self { totals: self.totals, ..Self::default() },
-            Event::Current(path) => {
-                self.current.clear();
-                self.current.push_str(path.as_str());
+            Event::Consent { .. } => *self = Self::default(),
+            Event::Progress(progress) => self.progress.clone_from(progress),
+            Event::Finishing(progress) => {
+                self.progress.clone_from(progress);
+                self.phase = Phase::Finishing;
             }
-            Event::Moved(moved) => self.moved = *moved,
-            Event::Settled { file, spared, .. } => {
-                self.files_done += u64::from(*file);
-                self.spared = self.spared.saturating_add(*spared);
-            }
-            Event::Stalled(silence) => self.stalled_since = now.checked_sub(*silence).or(Some(now)),
+            Event::Stalled { silence } => self.stalled_since = now.checked_sub(*silence).or(Some(now)),
             Event::Moving => self.stalled_since = None,
-            Event::Finishing => self.phase = Phase::Finishing,
-            Event::Spared(spared) => self.here = *spared,
-            Event::Disconnected(_) => {
+            Event::Disconnected { .. } => {
                 self.disconnected_since = Some(now);
                 self.stalled_since = None;
             }
-            Event::Reconnected => self.disconnected_since = None,
-            Event::Skipped { .. } | Event::Found(_) => (),
+            Event::Reconnected { .. } => self.disconnected_since = None,
+            _ => (),
         }
         let mut change = Change::Numbers;
         if self.phase == Phase::Waiting && begins(event) {
@@ -96,24 +82,14 @@ impl Meter {
             change = Change::Begun;
         }
         if self.phase != Phase::Waiting {
-            self.speedometer.note(now, self.moved);
+            self.speedometer.note(now, self.moved());
         }
         change
     }
 
-    /// How much there is in all, as far as known.
-    pub(crate) fn totals(&self) -> Totals {
-        self.totals
-    }
-
-    /// All that has travelled or is going to, and what the receiver had already.
-    fn bytes_to_move(&self) -> u64 {
-        self.totals.bytes.saturating_sub(self.spared)
-    }
-
-    /// What of it is there.
-    fn done(&self) -> u64 {
-        self.moved.saturating_add(self.here)
+    /// What has travelled.
+    fn moved(&self) -> u64 {
+        self.progress.bytes.saturating_sub(self.progress.resumed_bytes)
     }
 
     /// The upper live line: percent, bar, bytes, speed, time left; as much as fits.
@@ -154,17 +130,21 @@ impl Meter {
             let words = stalled(Duration::from_secs(now.saturating_duration_since(since).as_secs()));
             return Line::default().with(Paint::Yellow, text::shorten(&words, columns));
         }
-        let files = match self.totals.files {
-            0 | 1 if self.totals.complete => String::new(),
+        let files = match self.progress.total_files {
+            0 | 1 if self.progress.complete => String::new(),
             _ => format!("{}  ", self.files()),
         };
         let room = columns.saturating_sub(text::width(&files));
-        let all_moved = self.totals.complete && self.done() > 0 && self.done() >= self.bytes_to_move();
+        let all_moved = self.progress.complete
+            && self.progress.bytes > 0
+            && self.progress.bytes >= self.progress.total_bytes;
         let doing = match self.phase {
             Phase::Finishing => "checking and saving…".into(),
             Phase::Moving if all_moved => "checking and saving…".into(),
             // Escapes are longer than what they stand for: sanitise before measuring.
-            Phase::Waiting | Phase::Moving => text::sanitise(&self.current),
+            Phase::Waiting | Phase::Moving => {
+                text::sanitise(self.progress.current.as_ref().map_or("", RelPath::as_str))
+            }
         };
         match room {
             0..LEAST_NAME_COLUMNS => Line::plain(text::shorten(files.trim_end(), columns)),
@@ -177,9 +157,14 @@ impl Meter {
         let since = self.plain_since?;
         match event {
             // After this there is nothing more to say: the bytes are all there.
-            Event::Finishing => self.plain_since = None,
+            Event::Finishing(_) => self.plain_since = None,
             // These have words of their own.
-            Event::Stalled(_) | Event::Moving | Event::Disconnected(_) | Event::Reconnected => return None,
+            Event::Stalled { .. }
+            | Event::Moving
+            | Event::Disconnected { .. }
+            | Event::Reconnected { .. } => {
+                return None;
+            }
             _ if self.phase == Phase::Finishing => return None,
             _ if now.saturating_duration_since(since) < PLAIN_EVERY => return None,
             _ => self.plain_since = Some(now),
@@ -193,45 +178,49 @@ impl Meter {
         if self.phase == Phase::Finishing {
             return None;
         }
-        Some(format!("{}/s", text::bytes(self.speedometer.bytes_per_second(now, self.moved)?)))
+        Some(format!("{}/s", text::bytes(self.speedometer.bytes_per_second(now, self.moved())?)))
     }
 
     fn remaining(&self, now: Instant) -> Option<String> {
-        if !self.totals.complete || self.phase == Phase::Finishing {
+        if !self.progress.complete || self.phase == Phase::Finishing {
             return None;
         }
         let seconds = self
-            .bytes_to_move()
-            .saturating_sub(self.done())
-            .checked_div(self.speedometer.bytes_per_second(now, self.moved)?)?;
+            .progress
+            .total_bytes
+            .saturating_sub(self.progress.bytes)
+            .checked_div(self.speedometer.bytes_per_second(now, self.moved())?)?;
         Some(format!("{} left", text::duration(Duration::from_secs(seconds))))
     }
 
     /// Whole percent, 100 only when all is there; `None` while the totals grow.
     fn percent(&self) -> Option<u8> {
-        if !self.totals.complete {
+        if !self.progress.complete {
             return None;
         }
-        let (done, all) = match self.bytes_to_move() {
-            0 => (self.files_done, self.totals.files),
-            bytes => (self.done(), bytes),
+        let (done, all) = match self.progress.total_bytes {
+            0 => (self.progress.files, self.progress.total_files),
+            bytes => (self.progress.bytes, bytes),
         };
         let percent = (u128::from(done) * 100).checked_div(u128::from(all)).unwrap_or(100);
         u8::try_from(percent.min(100)).ok()
     }
 
     fn bytes(&self) -> String {
-        let (moved, total) = (text::bytes(self.done()), text::bytes(self.bytes_to_move().max(self.done())));
-        match self.totals.complete {
+        let (moved, total) = (
+            text::bytes(self.progress.bytes),
+            text::bytes(self.progress.total_bytes.max(self.progress.bytes)),
+        );
+        match self.progress.complete {
             true => format!("{moved} of {total}"),
             false => format!("{moved} of ≥ {total}, counting…"),
         }
     }
 
     fn files(&self) -> String {
-        let least = if self.totals.complete { "" } else { "≥ " };
-        let total = text::counted(self.totals.files.max(self.files_done), "file");
-        format!("{} of {least}{total}", text::count(self.files_done))
+        let least = if self.progress.complete { "" } else { "≥ " };
+        let total = text::counted(self.progress.total_files.max(self.progress.files), "file");
+        format!("{} of {least}{total}", text::count(self.progress.files))
     }
 }
 
@@ -247,11 +236,5 @@ pub(crate) fn disconnected(loss: Loss) -> String {
 
 /// Whether an event shows that the transfer has begun.
 fn begins(event: &Event) -> bool {
-    match event {
-        Event::Accepted | Event::Current(_) | Event::Moved(_) | Event::Settled { .. } => true,
-        Event::Found(_) | Event::Spared(_) | Event::Disconnected(_) | Event::Reconnected => false,
-        Event::Totals(_) | Event::Skipped { .. } | Event::Finishing | Event::Stalled(_) | Event::Moving => {
-            false
-        }
-    }
+    matches!(event, Event::Progress(_) | Event::Entry { .. })
 }

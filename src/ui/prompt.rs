@@ -6,7 +6,6 @@
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
-use crate::session::Answer;
 use crate::ui::line::{Line, Paint};
 use crate::ui::screen::Screen;
 
@@ -24,12 +23,7 @@ pub(crate) fn forget_type_ahead() {
     rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush).ok();
 }
 
-/// Asks whether to receive. Only `y` and `yes` mean yes; a bare Enter and the end of input mean no.
-pub(crate) fn consent(screen: &Screen, input: &mut dyn BufRead) -> Answer {
-    if agreed(screen, "receive this?", input) { Answer::Yes } else { Answer::No }
-}
-
-/// Asks a question that only `y` and `yes` answer with yes.
+/// Asks a question that only `y` and `yes` answer with yes; a bare Enter and the end of input mean no.
 pub(crate) fn agreed(screen: &Screen, question: &str, input: &mut dyn BufRead) -> bool {
     screen.question(&Line::default().with(Paint::Bold, question).with(Paint::Plain, " [y/N] "));
     matches!(answer(screen, input).map(|it| it.to_lowercase()).as_deref(), Some("y" | "yes"))
@@ -60,23 +54,18 @@ mod tests {
 
     #[test]
     fn only_yes_means_yes() {
-        for (typed, expected) in [
-            ("y\n", Answer::Yes),
-            (" YES \r\n", Answer::Yes),
-            ("\n", Answer::No),
-            ("n\n", Answer::No),
-            ("yep\n", Answer::No),
-            ("", Answer::No),
-        ] {
+        for (typed, expected) in
+            [("y\n", true), (" YES \r\n", true), ("\n", false), ("n\n", false), ("yep\n", false), ("", false)]
+        {
             let (screen, _) = Captured::screen();
-            assert_eq!(consent(&screen, &mut typed.as_bytes()), expected, "{typed:?}");
+            assert_eq!(agreed(&screen, "receive this?", &mut typed.as_bytes()), expected, "{typed:?}");
         }
     }
 
     #[test]
     fn a_question_that_ends_without_enter_gets_its_line_end() {
         let (screen, captured) = Captured::screen();
-        consent(&screen, &mut io::empty());
+        agreed(&screen, "receive this?", &mut io::empty());
         screen.print(&[Line::plain("next")]);
         assert_eq!(captured.text(), "receive this? [y/N] \nnext\n");
     }

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::code::Code;
-use crate::session::{Answer, Event, Summary};
+use crate::event::{Consent, Event, Progress};
+use crate::fs::{Leftover, LeftoverState};
+use crate::session::Summary;
 use crate::transport::{self, Because, Way};
 use crate::ui::testing::Captured;
-use crate::ui::{Allowed, Leftover, Problem, Reporter, Role, Style, Verbosity};
+use crate::ui::{Allowed, Problem, Reporter, Role, Style, Verbosity};
 use crate::wire::path::{RelPath, is_unsafe_to_show};
 use crate::wire::peer::{Offer, OfferItem, Outcome, SourceFault, Totals};
 
@@ -42,7 +44,7 @@ fn totals(files: u64, folders: u64, bytes: u64) -> Totals {
 }
 
 fn settled(name: &str, outcome: Outcome) -> Event {
-    Event::Settled { path: path(name), outcome, file: true, spared: 0 }
+    Event::Entry { path: path(name), outcome, file: true }
 }
 
 #[test]
@@ -81,12 +83,12 @@ fn the_sender_reads_what_is_sent_and_what_to_type() {
         reporter.sending(&items[..2], 0, &totals(2, 1, 17));
         reporter.sending(&items, 2, &Totals { complete: false, ..totals(9, 1, 2048) });
         reporter.code(&Code::parse("417-aloe-tuba").unwrap().code, "p2pcp recv 417-aloe-tuba");
-        reporter.waiting();
+        reporter.event(&Event::Waiting);
         reporter.wrong_guess(1);
         reporter.wrong_guess(0);
         reporter.connected(&way(Way::Lan));
         reporter.connected(&way(Way::Relayed { by: HOSTILE.to_owned(), because: Because::SymmetricBoth }));
-        reporter.event(&Event::Accepted);
+        reporter.event(&Event::Consent { answer: Consent::Accepted });
     });
     assert_eq!(
         text,
@@ -111,11 +113,11 @@ fn quiet_leaves_the_bare_code_and_what_goes_wrong() {
     let text = said(Role::Send, Verbosity::Quiet, |reporter| {
         reporter.sending(&[folder("photos")], 0, &totals(1, 1, 1));
         reporter.code(&Code::parse("417-aloe-tuba").unwrap().code, "p2pcp recv 417-aloe-tuba");
-        reporter.waiting();
+        reporter.event(&Event::Waiting);
         reporter.note("a note");
         reporter.detail("a detail");
-        reporter.event(&Event::Accepted);
-        reporter.event(&Event::Finishing);
+        reporter.event(&Event::Consent { answer: Consent::Accepted });
+        reporter.event(&Event::Finishing(Progress::default()));
         reporter.finished(&Summary { files: 1, unsent: 1, ..Summary::default() }, Duration::from_secs(1));
     });
     let problem = "warning: 1 item not sent: could not be read, or cannot travel\n";
@@ -130,7 +132,7 @@ fn an_offer_names_sizes_and_destination() {
         totals: Totals { links: 1, ..totals(1234, 12, 1 << 30) },
     };
     let text = said(Role::Recv, Verbosity::Normal, |reporter| {
-        assert_eq!(reporter.ask_consent(&offer, Path::new("/home/me"), true), Answer::Yes);
+        reporter.event(&Event::Offered { offer, folder: "/home/me".into(), asks: false });
     });
     assert_eq!(
         text,
@@ -191,7 +193,7 @@ fn entries_that_were_not_kept_say_why() {
         reporter.event(&settled("b", Outcome::Skipped));
         reporter.event(&settled("c", Outcome::Refused));
         reporter.event(&settled("d", Outcome::SourceFailed(SourceFault::Changed)));
-        reporter.event(&Event::Skipped { path: "e".to_owned(), why: "it is a socket".to_owned() });
+        reporter.event(&Event::Skipped { path: "e".to_owned(), reason: "it is a socket".to_owned() });
     });
     assert_eq!(
         text,
@@ -207,7 +209,7 @@ fn entries_that_were_not_kept_say_why() {
 fn of_many_passed_over_entries_the_first_twenty_are_listed() {
     let many = |reporter: &Reporter| {
         for number in 0..53 {
-            reporter.event(&Event::Skipped { path: format!("s{number}"), why: "it is a pipe".to_owned() });
+            reporter.event(&Event::Skipped { path: format!("s{number}"), reason: "it is a pipe".to_owned() });
             reporter.event(&settled(&format!("t{number}"), Outcome::Exists));
         }
         reporter.failed(&Problem { sentence: "it ended", ..Problem::default() });
@@ -230,14 +232,15 @@ fn a_log_gets_progress_lines_and_stalls() {
     let start = Instant::now();
     let text = said(Role::Recv, Verbosity::Normal, |reporter| {
         let at = |seconds: u64, event: Event| reporter.event_at(start + Duration::from_secs(seconds), &event);
-        at(0, Event::Totals(totals(20, 0, 1 << 30)));
-        at(60, Event::Moved(0));
-        at(62, Event::Moved(64 << 20));
-        at(65, Event::Moved(128 << 20));
-        at(80, Event::Stalled(Duration::from_secs(15)));
+        let all = Progress { total_files: 20, total_bytes: 1 << 30, complete: true, ..Progress::default() };
+        let moved = |bytes| Progress { bytes, ..all.clone() };
+        at(60, Event::Progress(moved(0)));
+        at(62, Event::Progress(moved(64 << 20)));
+        at(65, Event::Progress(moved(128 << 20)));
+        at(80, Event::Stalled { silence: Duration::from_secs(15) });
         at(81, Event::Moving);
-        at(90, Event::Moved(1 << 30));
-        at(90, Event::Finishing);
+        at(90, Event::Progress(moved(1 << 30)));
+        at(90, Event::Finishing(moved(1 << 30)));
         at(200, settled("last", Outcome::Kept { digest: [0; 32] }));
     });
     assert_eq!(
@@ -259,16 +262,16 @@ fn hostile_text_never_reaches_the_terminal_raw() {
         reporter.warning(HOSTILE);
         reporter.server_from_env_file(HOSTILE);
         reporter.code(&Code::parse("417-aloe-tuba").unwrap().code, HOSTILE);
-        reporter.event(&Event::Skipped { path: HOSTILE.to_owned(), why: HOSTILE.to_owned() });
+        reporter.event(&Event::Skipped { path: HOSTILE.to_owned(), reason: HOSTILE.to_owned() });
         let offer = Offer { items: Vec::new(), more: 0, totals: Totals::default() };
         reporter.offer(&offer, Path::new(HOSTILE));
-        let leftover =
-            Leftover { path: Path::new(HOSTILE), bytes: 1, files: 1, modified: None, state: HOSTILE };
+        let state = LeftoverState::Resumable;
+        let leftover = Leftover { path: HOSTILE.into(), bytes: 1, files: 1, modified: None, state };
         reporter.leftover(&leftover, true);
         let (cause, hint) = (Some(HOSTILE), Some(HOSTILE));
         reporter.failed(&Problem { sentence: HOSTILE, cause, hint });
     });
     assert_eq!(text.chars().filter(|&c| c != '\n' && is_unsafe_to_show(c)).count(), 0);
     assert_eq!(text.lines().count(), 14, "a name forged a line: {text}");
-    assert_eq!(text.matches("\\u{1b}[2J\\r\\n\\u{202e}gpj\\u{9b}1m\\u{7f}\\u{2028}").count(), 13);
+    assert_eq!(text.matches("\\u{1b}[2J\\r\\n\\u{202e}gpj\\u{9b}1m\\u{7f}\\u{2028}").count(), 12);
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::event::speed::bytes_per_second;
 use crate::wire::path::is_unsafe_to_show;
 
 /// Columns below which a shortened text says nothing any more.
@@ -99,12 +100,6 @@ pub fn bytes(size: u64) -> String {
 /// A speed: `45.1 MiB/s`; `None` when no time has passed.
 pub fn rate(moved: u64, time: Duration) -> Option<String> {
     Some(format!("{}/s", bytes(bytes_per_second(moved, time)?)))
-}
-
-/// Bytes a second; `None` when no time has passed.
-pub fn bytes_per_second(moved: u64, time: Duration) -> Option<u64> {
-    let per_second = (u128::from(moved) * 1_000_000_000).checked_div(time.as_nanos())?;
-    Some(u64::try_from(per_second).unwrap_or(u64::MAX))
 }
 
 /// A time: `0.3 s`, `3 s`, `59 s`, `1 min 5 s`, `2 h 3 min`, `1 d 4 h`, rounded down.
@@ -229,6 +224,5 @@ mod tests {
     fn a_rate_needs_time() {
         assert_eq!(rate(3 << 20, Duration::from_secs(2)).as_deref(), Some("1.5 MiB/s"));
         assert_eq!(rate(1, Duration::ZERO), None);
-        assert_eq!(bytes_per_second(u64::MAX, Duration::from_nanos(1)), Some(u64::MAX));
     }
 }

@@ -1,18 +1,20 @@
 //! What the meter says, under a clock that the test moves.
 
 use super::*;
+use crate::event::Consent;
 use crate::wire::path::RelPath;
-use crate::wire::peer::Outcome;
 
 const MIB: u64 = 1 << 20;
 
-fn totals(files: u64, bytes: u64, complete: bool) -> Event {
-    Event::Totals(Totals { files, bytes, complete, ..Totals::default() })
+fn progress(total_files: u64, total_bytes: u64, complete: bool) -> Progress {
+    Progress { total_files, total_bytes, complete, ..Progress::default() }
 }
 
-fn current(path: &str) -> Event {
-    Event::Current(RelPath::parse(path).unwrap())
+fn moved(bytes: u64, of: &Progress) -> Event {
+    Event::Progress(Progress { bytes, ..of.clone() })
 }
+
+const ACCEPTED: Event = Event::Consent { answer: Consent::Accepted };
 
 fn show(line: &Line) -> String {
     let mut out = String::new();
@@ -24,14 +26,12 @@ fn show(line: &Line) -> String {
 fn halfway(complete: bool) -> (Meter, Instant) {
     let start = Instant::now();
     let mut meter = Meter::default();
-    meter.take(start, &totals(20, 200 * MIB, complete));
-    meter.take(start, &Event::Accepted);
-    meter.take(start, &current("photos/2024/IMG_1234.jpg"));
-    for quarter in 1..=8 {
-        meter.take(
-            start + Duration::from_millis(250) * quarter,
-            &Event::Moved(u64::from(quarter) * 25 * MIB / 2),
-        );
+    meter.take(start, &ACCEPTED);
+    let mut progress = progress(20, 200 * MIB, complete);
+    progress.current = Some(RelPath::parse("photos/2024/IMG_1234.jpg").unwrap());
+    for quarter in 0..=8 {
+        let time = start + Duration::from_millis(250) * quarter;
+        meter.take(time, &moved(u64::from(quarter) * 25 * MIB / 2, &progress));
     }
     (meter, start + Duration::from_secs(2))
 }
@@ -68,14 +68,14 @@ fn a_plain_line_comes_every_five_seconds_and_at_the_end() {
         meter.take(now, &event);
         said.extend(meter.plain(now, &event).map(|line| (milliseconds, show(&line))));
     };
-    feed(0, totals(2, 1000 * MIB, true));
-    feed(0, Event::Accepted);
-    for tenth in 1..=110 {
-        feed(tenth * 100, Event::Moved(tenth * MIB));
+    let all = progress(2, 1000 * MIB, true);
+    feed(0, ACCEPTED);
+    for tenth in 0..=110 {
+        feed(tenth * 100, moved(tenth * MIB, &all));
     }
-    feed(11_001, Event::Moved(1000 * MIB));
-    feed(11_002, Event::Finishing);
-    feed(60_000, Event::Moved(1000 * MIB));
+    feed(11_001, moved(1000 * MIB, &all));
+    feed(11_002, Event::Finishing(Progress { bytes: 1000 * MIB, ..all.clone() }));
+    feed(60_000, moved(1000 * MIB, &all));
     assert_eq!(
         said,
         [
@@ -89,7 +89,7 @@ fn a_plain_line_comes_every_five_seconds_and_at_the_end() {
 #[test]
 fn a_stall_is_said_with_its_age_until_it_moves() {
     let (mut meter, now) = halfway(true);
-    meter.take(now, &Event::Stalled(Duration::from_secs(15)));
+    meter.take(now, &Event::Stalled { silence: Duration::from_secs(15) });
     let later = now + Duration::from_millis(50_400);
     assert_eq!(show(&meter.lower(later, 79)), "nothing has come from the other side for 1 min 5 s…");
     meter.take(later, &Event::Moving);
@@ -100,11 +100,9 @@ fn a_stall_is_said_with_its_age_until_it_moves() {
 fn files_without_bytes_still_make_progress() {
     let now = Instant::now();
     let mut meter = Meter::default();
-    meter.take(now, &totals(4, 0, true));
-    let path = RelPath::parse("empty").unwrap();
-    meter.take(now, &Event::Settled { path, outcome: Outcome::Exists, file: true, spared: 0 });
+    meter.take(now, &Event::Progress(Progress { files: 1, ..progress(4, 0, true) }));
     assert_eq!(meter.percent(), Some(25));
-    meter.take(now, &totals(0, 0, true));
+    meter.take(now, &Event::Progress(progress(0, 0, true)));
     assert_eq!(meter.percent(), Some(100));
 }
 
@@ -112,8 +110,7 @@ fn files_without_bytes_still_make_progress() {
 fn numbers_from_a_hostile_peer_neither_overflow_nor_lie() {
     let now = Instant::now();
     let mut meter = Meter::default();
-    meter.take(now, &totals(u64::MAX, 10, true));
-    meter.take(now, &Event::Moved(u64::MAX));
+    meter.take(now, &moved(u64::MAX, &progress(u64::MAX, 10, true)));
     assert_eq!(meter.percent(), Some(100));
     for columns in [5, 40, 80] {
         meter.upper(now + PLAIN_EVERY, columns);
@@ -124,7 +121,9 @@ fn numbers_from_a_hostile_peer_neither_overflow_nor_lie() {
 #[test]
 fn a_new_session_starts_from_nothing() {
     let (mut meter, now) = halfway(true);
-    assert_eq!(meter.take(now, &Event::Moved(101 * MIB)), Change::Numbers);
-    assert_eq!(meter.take(now, &Event::Accepted), Change::Begun);
+    let all = progress(20, 200 * MIB, true);
+    assert_eq!(meter.take(now, &moved(101 * MIB, &all)), Change::Numbers);
+    assert_eq!(meter.take(now, &ACCEPTED), Change::Numbers);
+    assert_eq!(meter.take(now, &moved(0, &all)), Change::Begun);
     assert!(show(&meter.upper(now, 79)).ends_with("0 B of 200.0 MiB"));
 }

@@ -52,7 +52,7 @@ struct Nobody;
 impl Person for Nobody {
     fn see(&mut self, _: Event) {}
 
-    fn answer(&mut self, _: Offer) -> Pin<Box<dyn Future<Output = Answer>>> {
+    fn answer(&mut self, _: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         Box::pin(std::future::pending())
     }
 }

@@ -201,7 +201,7 @@ struct Willing;
 impl Person for Willing {
     fn see(&mut self, _: Event) {}
 
-    fn answer(&mut self, _: Offer) -> Pin<Box<dyn Future<Output = Answer>>> {
+    fn answer(&mut self, _: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         Box::pin(async { Answer::Yes })
     }
 }

@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::ui::text;
-
 /// Speed is the mean over this long: short enough to follow a change, long enough to read.
 const WINDOW: Duration = Duration::from_secs(5);
 
@@ -40,9 +38,15 @@ impl Speedometer {
         let (at, before) = self.points.iter().rfind(|(at, _)| age(*at) >= WINDOW).or(self.points.front())?;
         match age(*at) {
             time if time < LEAST_TIME => None,
-            time => text::bytes_per_second(moved.saturating_sub(*before), time),
+            time => bytes_per_second(moved.saturating_sub(*before), time),
         }
     }
+}
+
+/// Bytes a second; `None` when no time has passed.
+pub(crate) fn bytes_per_second(moved: u64, time: Duration) -> Option<u64> {
+    let per_second = (u128::from(moved) * 1_000_000_000).checked_div(time.as_nanos())?;
+    Some(u64::try_from(per_second).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -83,5 +87,11 @@ mod tests {
             speedometer.note(start + Duration::from_millis(millisecond), millisecond);
         }
         assert!(speedometer.points.len() <= 22);
+    }
+
+    #[test]
+    fn a_rate_needs_time() {
+        assert_eq!(bytes_per_second(1, Duration::ZERO), None);
+        assert_eq!(bytes_per_second(u64::MAX, Duration::from_nanos(1)), Some(u64::MAX));
     }
 }

@@ -1,0 +1,54 @@
+//! The conversation between a transfer and the person: events to the screen, answers and Ctrl-C back.
+
+use crate::error::ExitCode;
+use crate::event::{Consent, Event};
+use crate::interrupt::Interrupts;
+use crate::transfer::Transfer;
+use crate::ui::Reporter;
+use tokio::sync::oneshot;
+
+/// Starts a transfer and shows it to its end.
+pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Reporter) -> ExitCode {
+    // Before anything happens that a signal must not tear.
+    let mut interrupts = Interrupts::listen();
+    let mut interrupted = false;
+    let mut asked: Option<oneshot::Receiver<Consent>> = None;
+    let mut transfer = start();
+    loop {
+        tokio::select! {
+            event = transfer.next_event() => match event {
+                Some(event) => {
+                    reporter.event(&event);
+                    if matches!(event, Event::Offered { asks: true, .. }) {
+                        asked = Some(ask(reporter));
+                    }
+                }
+                None => break,
+            },
+            interrupt = interrupts.wait(), if !interrupted => {
+                interrupted = true;
+                transfer.interrupt(interrupt);
+            }
+            answer = async { asked.as_mut().expect("guarded").await }, if asked.is_some() => {
+                asked = None;
+                match answer {
+                    Ok(Consent::Accepted) => transfer.accept(),
+                    Ok(Consent::Declined) => transfer.decline(),
+                    Ok(_) | Err(_) => transfer.decline_unattended(),
+                };
+            }
+        }
+    }
+    match transfer.finish().await {
+        Ok(finish) => finish.exit_code(),
+        Err(error) => error.exit_code(),
+    }
+}
+
+/// Asks on a thread of its own, which nobody waits for if the process ends first.
+fn ask(reporter: &Reporter) -> oneshot::Receiver<Consent> {
+    let (sender, answer) = oneshot::channel();
+    let reporter = reporter.clone();
+    std::thread::spawn(move || sender.send(reporter.ask_consent()).ok());
+    answer
+}

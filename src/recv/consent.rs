@@ -1,0 +1,154 @@
+//! The consent of a receiving side: what is looked at before the question, and the question.
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::drive::Person;
+use crate::event::{Consent, Event, needs_attention};
+use crate::fs::{self, DiskFault, LeftoverState, Stages};
+use crate::recv::Options;
+use crate::session::{self, Answer};
+use crate::transfer::Teller;
+use crate::wire::peer::Offer;
+
+/// A receiver's person decides.
+pub(super) struct Decider {
+    question: Question,
+    pub(super) begun: Instant,
+    pub(super) accepted: bool,
+}
+
+/// What there is to decide about.
+#[derive(Clone)]
+struct Question {
+    teller: Teller,
+    folder: PathBuf,
+    assume_yes: bool,
+    force: bool,
+    stages: Stages,
+    no_room: Arc<OnceLock<DiskFault>>,
+}
+
+impl Decider {
+    pub(super) fn new(options: &Options, teller: Teller) -> Self {
+        let question = Question {
+            teller,
+            folder: options.folder.clone(),
+            assume_yes: options.assume_yes,
+            force: options.force,
+            stages: options.sink.stages,
+            no_room: Arc::default(),
+        };
+        Self { question, begun: Instant::now(), accepted: false }
+    }
+
+    /// Why the disk has no room for it, if that was the answer.
+    pub(super) fn no_room(&self) -> Option<DiskFault> {
+        self.question.no_room.get().cloned()
+    }
+}
+
+impl Person for Decider {
+    fn see(&mut self, event: session::Event) {
+        if event == session::Event::Accepted {
+            self.begun = Instant::now();
+            self.accepted = true;
+        }
+        self.question.teller.session(event);
+    }
+
+    async fn room(&mut self) {
+        self.question.teller.room().await;
+    }
+
+    fn answer(&mut self, offer: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+        let question = self.question.clone();
+        Box::pin(async move {
+            let (sender, looked) = oneshot::channel();
+            // A thread of its own: a disk that does not answer must not hold up the end of the process.
+            let looking = question.clone();
+            std::thread::spawn(move || sender.send((looking.look(&offer), offer)).ok());
+            let answer = match looked.await {
+                Ok((Ok(()), offer)) => question.ask(offer).await,
+                Ok((Err(fault), offer)) => {
+                    question.teller.tell(question.offered(offer, false));
+                    question.no_room.set(fault).ok();
+                    Answer::NoRoom
+                }
+                Err(_) => Answer::Unattended,
+            };
+            let told = match answer {
+                // The session tells of a yes.
+                Answer::Yes => return answer,
+                Answer::No => Consent::Declined,
+                Answer::Unattended => Consent::Unattended,
+                Answer::NoRoom => Consent::NoRoom,
+            };
+            question.teller.tell(Event::Consent { answer: told });
+            answer
+        })
+    }
+}
+
+impl Question {
+    /// Looks at the disk: whether there is room, and what is there that needs attention. Blocks.
+    fn look(&self, offer: &Offer) -> Result<(), DiskFault> {
+        match lack_of_room(offer, &self.folder, self.stages).filter(|_| !self.force) {
+            Some(fault) => Err(fault),
+            None => {
+                tell_leftovers(&self.teller, &self.folder, true, needs_attention);
+                Ok(())
+            }
+        }
+    }
+
+    async fn ask(&self, offer: Offer) -> Answer {
+        if self.assume_yes {
+            self.teller.tell(self.offered(offer, false));
+            return Answer::Yes;
+        }
+        let answer = self.teller.ask(self.offered(offer, true));
+        // Without an answer whoever could give one has gone.
+        answer.await.unwrap_or(Answer::Unattended)
+    }
+
+    fn offered(&self, offer: Offer, asks: bool) -> Event {
+        Event::Offered { offer, folder: self.folder.clone(), asks }
+    }
+}
+
+/// Says what interrupted transfers left.
+pub(super) fn tell_leftovers(
+    teller: &Teller,
+    folder: &Path,
+    attention: bool,
+    which: impl Fn(LeftoverState) -> bool,
+) {
+    let mut found = fs::leftovers(folder).unwrap_or_default();
+    found.retain(|it| which(it.state));
+    if !found.is_empty() {
+        teller.tell(Event::Leftovers { folder: folder.to_owned(), found, attention });
+    }
+}
+
+/// Whether an offer, as far as it is counted, does not fit the disk; what is here of it already counts.
+///
+/// An estimate: others write to the disk too, and files take more than their bytes. So no more is asked
+/// for than bytes, and who knows better says `--force`.
+fn lack_of_room(offer: &Offer, folder: &Path, stages: Stages) -> Option<DiskFault> {
+    let free = fs::free_bytes(folder).ok()?;
+    if offer.totals.bytes <= free {
+        return None;
+    }
+    let names: Vec<_> = offer.items.iter().map(|it| it.name.clone()).collect();
+    let here = match stages {
+        Stages::Resume => fs::bytes_here(folder, &names),
+        Stages::Fresh => 0,
+    };
+    let needed = offer.totals.bytes.saturating_sub(here);
+    (needed > free).then(|| DiskFault::NoRoom { path: folder.to_owned(), needed, free })
+}

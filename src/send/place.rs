@@ -1,0 +1,103 @@
+//! The rendezvous that a sender opens: on a server, or on this machine.
+
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::task::JoinHandle;
+
+use crate::connect::reunion::Reunion;
+use crate::error::Error;
+use crate::lan::{self, Announcement, Scope};
+use crate::send::{Meeting, Options, SERVER_WITHIN};
+use crate::server::{self, OnlySession};
+use crate::signaling::{ServerUrl, Signaling};
+use crate::wire::signaling::Nameplate;
+
+/// Where peers meet; ends when dropped.
+pub(super) struct Place {
+    pub(super) url: ServerUrl,
+    own: Option<Own>,
+}
+
+/// A rendezvous on this machine.
+struct Own {
+    nameplate: Nameplate,
+    scope: Scope,
+    announcement: Option<Announcement>,
+    server: OwnServer,
+}
+
+impl Place {
+    pub(super) async fn open(
+        options: &Options,
+        taken: &HashSet<Nameplate>,
+    ) -> Result<(Self, Signaling), Error> {
+        let scope = match &options.meeting {
+            Meeting::Here(scope) => *scope,
+            Meeting::Server(url) => {
+                let signaling = Signaling::connect_by(&options.routes.dialer, url, SERVER_WITHIN).await;
+                let signaling = signaling.map_err(|error| Error::server(url, error))?;
+                return Ok((Self { url: url.clone(), own: None }, signaling));
+            }
+        };
+        let (listener, nameplate) = lan::bind(scope, taken, || {
+            let mut bytes = [0; 8];
+            getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+            u64::from_le_bytes(bytes)
+        })?;
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(|_| Error::NoRendezvous)?;
+        let port = listener.local_addr().map_err(|_| Error::NoRendezvous)?.port();
+        let server = OwnServer::start(listener, nameplate);
+        let announcement = Some(Announcement::start(nameplate, scope)?);
+        let url = ServerUrl::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let signaling = Signaling::connect(&url, SERVER_WITHIN).await;
+        let signaling = signaling.map_err(|error| Error::server(&url, error))?;
+        Ok((Self { url, own: Some(Own { nameplate, scope, announcement, server }) }, signaling))
+    }
+
+    /// Lets the two meet here again, and nobody else.
+    pub(super) fn expect(&self, reunion: &Reunion) {
+        if let Some(own) = &self.own {
+            own.server.session.name(reunion.token());
+        }
+    }
+
+    /// Says on the local network where this is.
+    pub(super) fn announce(&mut self) {
+        if let Some(own) = &mut self.own {
+            own.announcement = Announcement::start(own.nameplate, own.scope).ok();
+        }
+    }
+
+    /// Stops saying so; who has been here knows the way.
+    pub(super) async fn be_silent(&mut self) {
+        if let Some(announcement) = self.own.as_mut().and_then(|it| it.announcement.take()) {
+            announcement.end().await;
+        }
+    }
+}
+
+/// The rendezvous inside `send`; ends when dropped.
+struct OwnServer {
+    task: JoinHandle<()>,
+    session: OnlySession,
+}
+
+impl OwnServer {
+    fn start(listener: tokio::net::TcpListener, nameplate: Nameplate) -> Self {
+        let session = OnlySession::default();
+        let config = server::Config::for_one_room(nameplate, session.clone());
+        let task = tokio::spawn(async move {
+            if let Err(error) = server::run(listener, config, std::future::pending()).await {
+                log::warn!("the rendezvous ended: {error}");
+            }
+        });
+        Self { task, session }
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
