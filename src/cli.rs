@@ -6,6 +6,7 @@ mod again;
 mod arguments;
 mod converse;
 mod environment;
+mod selection;
 mod way;
 
 use std::ffi::OsString;
@@ -32,7 +33,7 @@ use crate::signaling::ServerUrl;
 use crate::ui::{Allowed, Reporter, Role, Style, Verbosity};
 use crate::wire::ice::TurnServer;
 use crate::wire::signaling::DEFAULT_PORT;
-use crate::{clean, doctor, signal};
+use crate::{clean, doctor, dry_run, signal};
 
 /// Address that `signal` listens on when nothing else is said: this machine only.
 const DEFAULT_LISTEN: &str = "127.0.0.1";
@@ -108,10 +109,15 @@ async fn run_send(
     environment: &Environment,
     reporter: &Reporter,
 ) -> Result<ExitCode, Error> {
+    let selection = args.selection.selection()?;
+    if args.selection.dry_run {
+        return exit_code(dry_run::run(args.paths, selection, reporter).await);
+    }
     let meeting = meeting(&args.meeting, None, environment, reporter)?;
     let routes = routes(&args.meeting, &meeting, environment)?;
     let options = send::Options {
         paths: args.paths,
+        selection,
         meeting,
         routes,
         words: args.words,

@@ -12,7 +12,7 @@ use crate::connect::ConnectError;
 use crate::dial::ProxyUrlError;
 pub use crate::error::exit::{ExitCode, Finish};
 use crate::event::Event;
-use crate::fs::{DiskFault, SourceError};
+use crate::fs::{DiskFault, GlobError, SourceError};
 use crate::interrupt::Interrupt;
 use crate::lan::LanError;
 use crate::server::ServerError;
@@ -144,6 +144,9 @@ pub enum Error {
     /// What was to go to stdout could not be written.
     #[error("the document could not be written")]
     Document(#[source] io::Error),
+    /// The globs are too much together.
+    #[error("the globs cannot be used together")]
+    Globs(#[from] GlobError),
     /// The server failed.
     #[error("the server failed")]
     Serve(#[from] ServerError),
@@ -238,6 +241,7 @@ impl Error {
             Self::Listen { error, .. } | Self::TlsFile { error, .. } | Self::Document(error) => {
                 Some(error.to_string())
             }
+            Self::Globs(error) => Some(error.to_string()),
             Self::ProxyAddress(error) => Some(error.to_string()),
             Self::Serve(error) => Some(chain(error)),
             Self::NoCode

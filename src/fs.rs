@@ -9,7 +9,8 @@
 //!                                    finish, commit: from the stage to the final name
 //! ```
 //!
-//! Beside them: `leftover` tells of stages and removes them, `space` counts bytes.
+//! Beside them: `root`, `selection`, `globs` and `gitignore` say what a walk finds, `skip` why not;
+//! `leftover` tells of stages and removes them, `space` counts bytes.
 //!
 //! Invariants: under its final name a file is absent, untouched or whole; nothing is replaced unless
 //! the person asked ([`OnConflict::Overwrite`]); no path from a peer is resolved by the kernel in one
@@ -30,6 +31,8 @@ mod dir;
 mod earlier;
 mod facts;
 mod finish;
+mod gitignore;
+mod globs;
 mod hash;
 pub mod host;
 pub mod journal;
@@ -44,15 +47,21 @@ mod os;
 mod plan;
 #[cfg(test)]
 mod resume_tests;
+mod root;
+mod selection;
+#[cfg(test)]
+mod selection_tests;
 mod settings;
 mod sink;
 #[cfg(test)]
 mod sink_tests;
+mod skip;
 mod source;
 #[cfg(test)]
 mod source_tests;
 mod space;
 mod stage;
+mod survey;
 mod walk;
 
 use std::path::PathBuf;
@@ -62,13 +71,16 @@ use crate::wire::path::{NameError, RelPath};
 
 pub use crate::fs::commit::{Commit, Committed};
 pub use crate::fs::conflict::OnConflict;
+pub use crate::fs::globs::{Glob, GlobError, Globs};
 pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};
 pub use crate::fs::plan::{Otherwise, Plan};
+pub use crate::fs::selection::{Ignores, Links, Selection};
 pub use crate::fs::settings::read_settings;
 pub use crate::fs::sink::{Sink, SinkOptions, Stages, WrittenChunk};
-pub use crate::fs::source::{Batch, ChunkRead, Source, Survey};
+pub use crate::fs::skip::{SkipReason, Skipped};
+pub use crate::fs::source::{Batch, ChunkRead, Source};
 pub use crate::fs::space::{bytes_here, free_bytes};
-pub use crate::fs::walk::{SkipReason, Skipped};
+pub use crate::fs::survey::{Listed, Survey};
 
 /// Why nothing more can be written. It ends the session; what has its name stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -171,6 +183,15 @@ pub enum SourceError {
     /// No path was named.
     #[error("there is nothing to send")]
     Nothing,
+    /// All paths that were named are excluded, or files that are too large.
+    #[error("there is nothing to send: all that was named is excluded or too large")]
+    AllExcluded,
+    /// The `.gitignore` files above this path cannot be read.
+    #[error("a .gitignore above `{}` cannot be read", .path.display())]
+    Rules {
+        /// As it was named.
+        path: PathBuf,
+    },
     /// There is nothing at this path, or a link there points nowhere.
     #[error("`{}` does not exist", .path.display())]
     Missing {

@@ -61,6 +61,7 @@ pub mod crypto;
 pub mod dial;
 pub mod doctor;
 pub mod drive;
+pub mod dry_run;
 pub mod error;
 pub mod event;
 pub mod fs;

@@ -20,7 +20,7 @@ use crate::drive::sending::SendingHands;
 use crate::drive::{self, Person};
 use crate::error::{Error, Side};
 use crate::event::Event;
-use crate::fs::{Source, host};
+use crate::fs::{Selection, Source, host};
 use crate::lan::{Neighbours, Scope};
 use crate::reconnect::reconnect;
 use crate::send::place::Place;
@@ -76,6 +76,8 @@ pub struct Routes {
 pub struct Options {
     /// Files and folders.
     pub paths: Vec<PathBuf>,
+    /// What of them is sent.
+    pub selection: Selection,
     /// Where to meet.
     pub meeting: Meeting,
     /// Which paths to look for.
@@ -95,6 +97,7 @@ impl Options {
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         Self {
             paths: paths.into_iter().map(Into::into).collect(),
+            selection: Selection::default(),
             meeting: Meeting::Here(Scope::Lan),
             routes: Routes::default(),
             words: WordCount::default(),
@@ -147,7 +150,7 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
         Meeting::Here(scope) => scope,
         Meeting::Server(_) => Scope::Loopback,
     });
-    let source = Source::open(&options.paths)?;
+    let source = Source::open(&options.paths, options.selection.clone())?;
     let mut survey = source.survey();
     let counting = Instant::now();
     let mut totals = Totals::default();

@@ -1,6 +1,6 @@
 //! All that a person sees and is asked: the only part of p2pcp that prints.
 //!
-//! Invariants: everything goes to stderr; stdout stays empty but for a document that `--json` asked for; every text is sanitised on its way
+//! Invariants: everything goes to stderr; stdout stays empty but for what `--json` or `--dry-run` asked for; every text is sanitised on its way
 //! (`ui/line.rs`), whoever it came from; nothing is said by colour alone; no environment variable
 //! is read here ([`Style`] brings those facts along). The clock is read for drawing and nothing else.
 //!
@@ -13,6 +13,7 @@
 mod doctor;
 mod leftovers;
 mod line;
+mod listing;
 mod logging;
 mod progress;
 mod prompt;
@@ -101,7 +102,7 @@ impl Reporter {
 
     /// What is about to be sent: `sending photos/ (1,234 files, 1.2 GiB)`.
     fn sending(&self, items: &[OfferItem], more: u32, totals: &Totals) {
-        self.say(Verbosity::Normal, report::sending(items, more, totals));
+        self.say(Verbosity::Normal, report::sending("sending", items, more, totals));
     }
 
     /// The code, and the line to type on the other side. [`Verbosity::Quiet`] prints the bare code.

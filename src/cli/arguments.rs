@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cli::selection::SendSelection;
 use crate::code::WordCount;
 use crate::session::lasting::RECONNECT_FOR;
 use crate::wire::lanes::MAX_LANES;
@@ -46,6 +47,8 @@ pub(super) struct SendArgs {
     /// Words in the code; each makes it 1,024 times harder to guess
     #[arg(long, value_name = "N", default_value = "2", value_parser = parse_words)]
     pub(super) words: WordCount,
+    #[command(flatten)]
+    pub(super) selection: SendSelection,
     #[command(flatten)]
     pub(super) meeting: MeetingArgs,
     #[command(flatten)]
@@ -194,7 +197,7 @@ pub(super) struct RelayArgs {
 }
 
 /// `100G` and the like; K is a thousand.
-fn parse_bytes(text: &str) -> Result<u64, String> {
+pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
     let (number, factor) = match text.char_indices().last() {
         Some((at, 'K' | 'k')) => (&text[..at], 1_000),
         Some((at, 'M' | 'm')) => (&text[..at], 1_000_000),

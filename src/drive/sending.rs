@@ -3,7 +3,7 @@
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::drive::{Hands, Worker};
-use crate::fs::{SkipReason, Source, Survey};
+use crate::fs::{Source, Survey};
 use crate::session::sender::{Done, Job, Walked};
 use crate::wire::peer::Hash;
 
@@ -39,10 +39,11 @@ fn read(source: &mut Source, job: Job, answers: &UnboundedSender<Done>) {
         Job::Walk { max } => {
             let batch = source.next_batch(max);
             let told = |it: crate::fs::Skipped| (it.path.display().to_string(), it.why.to_string());
-            // A stage that lies about is no loss to the receiver.
-            let losses = batch.skipped.into_iter().filter(|it| it.why != SkipReason::Stage);
-            let skipped = losses.map(told).collect();
-            Done::Walked(Walked { entries: batch.entries, skipped, done: batch.done })
+            let (losses, passed): (Vec<_>, Vec<_>) =
+                batch.skipped.into_iter().partition(|it| it.why.is_loss());
+            let skipped = losses.into_iter().map(told).collect();
+            let passed = passed.into_iter().filter(|it| !it.why.is_silent()).map(told).collect();
+            Done::Walked(Walked { entries: batch.entries, skipped, passed, done: batch.done })
         }
         Job::Check { entry } => {
             let result = source.check(entry).map(|()| (Vec::new(), Hash::default()));

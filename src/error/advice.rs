@@ -68,6 +68,7 @@ impl Error {
             },
             Self::ProxyAddress(_) => "`--proxy none` does without one",
             Self::TlsFile { .. } => "name a PEM file: `-----BEGIN CERTIFICATE-----`, or `PRIVATE KEY`",
+            Self::Globs(_) => "use fewer or shorter ones",
             Self::HalfTls => "give both `--tls-cert FILE` and `--tls-key FILE`",
             Self::Clean(DiskFault::NotAFolder { .. }) => "name the folder that was received into",
             Self::Clean(_) => "look at its permissions, and at what is in it",
@@ -80,6 +81,8 @@ impl Error {
 fn source_hint(error: &SourceError) -> Option<&'static str> {
     match error {
         SourceError::Nothing => Some("name at least one file or folder"),
+        SourceError::AllExcluded => Some("look at `--exclude` and `--max-size`"),
+        SourceError::Rules { .. } => Some("make it readable and at most 256 KiB, or leave `--gitignore` out"),
         SourceError::Missing { .. } => Some("check the spelling; nothing was sent"),
         SourceError::Denied { .. } => Some("read it as a user who may, or leave it out"),
         SourceError::SameName { .. } => Some("rename one of them, or send them one after the other"),

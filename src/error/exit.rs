@@ -109,6 +109,7 @@ impl Error {
             Self::NoCode
             | Self::ServerAddress(_)
             | Self::ProxyAddress(_)
+            | Self::Globs(_)
             | Self::HalfTls
             | Self::TurnServers(_)
             | Self::NoInterface { .. }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use crate::fs::Source;
+use crate::fs::{Selection, Source};
 use crate::wire::CHUNK_BYTES;
 use crate::wire::peer::SourceFault;
 
@@ -20,7 +20,7 @@ fn announced() -> (tempfile::TempDir, PathBuf, Source) {
     let path = root.path().join("t/f");
     fs::create_dir(root.path().join("t")).unwrap();
     fs::write(&path, vec![1; 2 * CHUNK + 1]).unwrap();
-    let mut source = Source::open(&[root.path().join("t")]).unwrap();
+    let mut source = Source::open(&[root.path().join("t")], Selection::default()).unwrap();
     source.next_batch(9);
     (root, path, source)
 }

@@ -55,6 +55,11 @@ impl Cursor {
         self.reach(path, |folder, part| folder.open_folder(part))
     }
 
+    /// As [`Cursor::find`], but links are ways, too: below a path that the person named, and wants followed.
+    pub fn find_following(&mut self, path: Option<&str>) -> Result<&Folder> {
+        self.reach(path, |folder, part| folder.open_folder_following(part))
+    }
+
     /// The folder at `path`, made with all missing folders above it. `met` hears of each folder on the
     /// way, unless the same path was asked for last.
     ///

@@ -1,7 +1,7 @@
 //! The system's door as `fs` sees it: open folders and files, and nothing that decides.
 //!
-//! Below a [`Folder`] no call takes more than one path component and none follows a symbolic link, so
-//! whoever holds a handle cannot be led out of it. Errors keep the system's number for people and a
+//! Below a [`Folder`] no call takes more than one path component and none follows a symbolic link, but for
+//! those that say so in their names and only read, so whoever holds a handle cannot be led out of it. Errors keep the system's number for people and a
 //! [`Kind`] for decisions. What the calls do is behind [`calls`]: `unix` is the real door, one for
 //! another system would stand beside it; tests of crashes have a disk of their own there.
 
@@ -82,6 +82,11 @@ impl Folder {
         self.0.open_folder(name.as_ref()).map(Self)
     }
 
+    /// As [`Folder::open_folder`], but what a link leads to, wherever it is: for what a person sends.
+    pub fn open_folder_following(&self, name: impl AsRef<OsStr>) -> Result<Self> {
+        self.0.open_folder_following(name.as_ref()).map(Self)
+    }
+
     /// Makes a folder; `mode` is cut by the umask.
     pub fn make_folder(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<()> {
         self.0.make_folder(name.as_ref(), mode)
@@ -90,6 +95,11 @@ impl Folder {
     /// Opens a file for reading; a pipe or device in its place neither blocks nor takes over the terminal.
     pub fn open_file(&self, name: impl AsRef<OsStr>) -> Result<File> {
         self.0.open_file(name.as_ref()).map(File)
+    }
+
+    /// As [`Folder::open_file`], but what a link leads to, wherever it is: for what a person sends.
+    pub fn open_file_following(&self, name: impl AsRef<OsStr>) -> Result<File> {
+        self.0.open_file_following(name.as_ref()).map(File)
     }
 
     /// Opens a file for reading and writing, making it with the ordinary mode if it is missing.
@@ -110,6 +120,11 @@ impl Folder {
     /// Says what `name` is, without following it.
     pub fn inspect(&self, name: impl AsRef<OsStr>) -> Result<Stat> {
         self.0.inspect(name.as_ref())
+    }
+
+    /// Says what `name` is, or what it leads to if it is a link.
+    pub fn inspect_following(&self, name: impl AsRef<OsStr>) -> Result<Stat> {
+        self.0.inspect_following(name.as_ref())
     }
 
     /// Where the symbolic link `name` points.

@@ -16,10 +16,14 @@ use crate::fs::SourceError;
 use crate::fs::dir::Cursor;
 use crate::fs::hash::ChunkHasher;
 use crate::fs::os::{self, File, FileId, Folder, Form, Kind, OsError, Stat};
-use crate::fs::walk::{Found, Pass, Root, SkipReason, Skipped, Step, Walk};
+use crate::fs::root::Root;
+use crate::fs::selection::{Links, Selection};
+use crate::fs::skip::{SkipReason, Skipped};
+use crate::fs::survey::Survey;
+use crate::fs::walk::{Found, Pass, Step, Walk};
 use crate::wire::block::{self, HEADER_BYTES, PAYLOAD_BYTES};
 use crate::wire::path::RelPath;
-use crate::wire::peer::{BATCH_BYTES, Entry, EntryKind, Hash, Mtime, Offer, OfferItem, SourceFault, Totals};
+use crate::wire::peer::{BATCH_BYTES, Entry, EntryKind, Hash, Mtime, Offer, OfferItem, SourceFault};
 use crate::wire::{CHUNK_BYTES, MAX_ENTRIES};
 
 /// Some of the manifest.
@@ -48,6 +52,7 @@ pub struct ChunkRead {
 #[derive(Debug)]
 pub struct Source {
     roots: Arc<[Root]>,
+    selection: Arc<Selection>,
     walk: Walk,
     pass: Pass,
     done: bool,
@@ -71,15 +76,22 @@ struct Announced {
 impl Source {
     /// Checks that each path can be sent and derives its top-level name.
     ///
-    /// Links are followed here and nowhere else.
+    /// Links are followed here, and elsewhere only with [`Links::Follow`]. A path that `selection` excludes is left out.
     ///
     /// # Errors
     /// [`SourceError`] for the first path that cannot be sent, and for two of the same name.
-    pub fn open(paths: &[PathBuf]) -> Result<Self, SourceError> {
-        let roots = paths.iter().map(|path| Root::open(path)).collect::<Result<Arc<[Root]>, _>>()?;
-        if roots.is_empty() {
-            return Err(SourceError::Nothing);
+    pub fn open(paths: &[PathBuf], selection: Selection) -> Result<Self, SourceError> {
+        let mut roots = Vec::with_capacity(paths.len());
+        for path in paths {
+            let root = Root::open(path, &selection)?;
+            if !selection.exclude.match_path(&root.name, root.named()) {
+                roots.push(root);
+            }
         }
+        if roots.iter().all(|it| it.is_large(&selection)) {
+            return Err(if paths.is_empty() { SourceError::Nothing } else { SourceError::AllExcluded });
+        }
+        let (roots, selection): (Arc<[Root]>, _) = (roots.into(), Arc::new(selection));
         let mut names = HashMap::new();
         for root in roots.iter() {
             if let Some(first) = names.insert(&root.name, &root.path) {
@@ -88,8 +100,9 @@ impl Source {
             }
         }
         Ok(Self {
-            walk: Walk::new(Arc::clone(&roots), Pass::Bodies),
+            walk: Walk::new(Arc::clone(&roots), Arc::clone(&selection), Pass::Bodies),
             roots,
+            selection,
             pass: Pass::Bodies,
             done: false,
             next_number: 0,
@@ -101,7 +114,8 @@ impl Source {
 
     /// A second walk that only counts, on its own and at its own pace.
     pub fn survey(&self) -> Survey {
-        Survey { walk: Walk::new(Arc::clone(&self.roots), Pass::Survey), totals: Totals::default() }
+        let walk = Walk::new(Arc::clone(&self.roots), Arc::clone(&self.selection), Pass::Survey);
+        Survey::new(walk)
     }
 
     /// The first top-level names, at most [`Offer::MAX_ITEMS`], and how many more there are.
@@ -110,8 +124,9 @@ impl Source {
             let folder = root.stat.form == Form::Folder;
             OfferItem { name: root.name.clone(), folder, size: if folder { 0 } else { root.stat.size } }
         };
-        let items: Vec<_> = self.roots.iter().take(Offer::MAX_ITEMS).map(item).collect();
-        let more = u32::try_from(self.roots.len() - items.len()).unwrap_or(u32::MAX);
+        let sent = || self.roots.iter().filter(|it| !it.is_large(&self.selection));
+        let items: Vec<_> = sent().take(Offer::MAX_ITEMS).map(item).collect();
+        let more = u32::try_from(sent().count() - items.len()).unwrap_or(u32::MAX);
         (items, more)
     }
 
@@ -151,7 +166,10 @@ impl Source {
             let links_remain = self.pass == Pass::Bodies && self.walk.met_links();
             self.pass = Pass::Links;
             match links_remain {
-                true => self.walk = Walk::new(Arc::clone(&self.roots), Pass::Links),
+                true => {
+                    let (roots, selection) = (Arc::clone(&self.roots), Arc::clone(&self.selection));
+                    self.walk = Walk::new(roots, selection, Pass::Links);
+                }
                 false => self.done = true,
             }
         }
@@ -244,7 +262,10 @@ impl Source {
                 };
                 near.and_then(|near| {
                     let (_, cursor) = self.near.insert(near);
-                    cursor.find(parent).and_then(|folder| folder.open_file(name))
+                    match self.selection.links {
+                        Links::Send => cursor.find(parent)?.open_file(name),
+                        Links::Follow => cursor.find_following(parent)?.open_file_following(name),
+                    }
                 })
             }
         };
@@ -297,35 +318,4 @@ fn read_frames(file: &File, entry: u32, start: u64, end: u64) -> Result<ChunkRea
         frames.push(frame);
     }
     Ok(ChunkRead { frames, hash: hasher.finish() })
-}
-
-/// A walk that only counts what will be sent.
-#[derive(Debug)]
-pub struct Survey {
-    walk: Walk,
-    totals: Totals,
-}
-
-impl Survey {
-    /// Counts on, for at most `budget` entries, and returns the totals so far.
-    pub fn step(&mut self, budget: usize) -> Totals {
-        for _ in 0..budget {
-            match self.walk.next() {
-                Some(Step::Found(found)) => match found.kind {
-                    EntryKind::File { size, .. } => {
-                        self.totals.files += 1;
-                        self.totals.bytes = self.totals.bytes.saturating_add(size);
-                    }
-                    EntryKind::Folder { .. } => self.totals.folders += 1,
-                    EntryKind::Link { .. } => self.totals.links += 1,
-                },
-                Some(Step::Skipped(_)) => (),
-                None => {
-                    self.totals.complete = true;
-                    break;
-                }
-            }
-        }
-        self.totals
-    }
 }

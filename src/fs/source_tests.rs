@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
 use crate::fs::hash::hash;
-use crate::fs::{SkipReason, Source, SourceError};
+use crate::fs::{Selection, SkipReason, Source, SourceError};
 use crate::wire::CHUNK_BYTES;
 use crate::wire::block::{self, PAYLOAD_BYTES};
 use crate::wire::path::NameError;
@@ -28,7 +28,7 @@ fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
 }
 
 fn open(paths: &[&Path]) -> Result<Source, SourceError> {
-    Source::open(&paths.iter().map(PathBuf::from).collect::<Vec<_>>())
+    Source::open(&paths.iter().map(PathBuf::from).collect::<Vec<_>>(), Selection::default())
 }
 
 /// The whole manifest, in batches of `size`, and what was skipped: path below `root` and reason.

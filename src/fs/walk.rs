@@ -2,69 +2,25 @@
 //!
 //! Memory: the names that are left in the folder being walked and in those above it (a folder of a
 //! million names takes about 60 MB while it is walked), and at most [`KEPT_OPEN`] folder handles. No
-//! link is followed below the named paths.
+//! link is followed below the named paths, unless the person asked for it ([`Links::Follow`]); then none that leads to a
+//! folder in which the walk is, so that every walk ends. What the person left out ([`Selection`]) is not told of.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::fs::SourceError;
+use crate::fs::gitignore::{Rules, Verdict};
+use crate::fs::globs::Named;
 use crate::fs::leftover::is_stage;
 use crate::fs::os::{self, FileId, Folder, Form, Kind, OsError, Stat};
+use crate::fs::root::Root;
+use crate::fs::selection::{Ignores, Links, Selection};
+use crate::fs::skip::{SkipReason, Skipped};
 use crate::wire::path::{LinkTarget, NameError, RelPath};
 use crate::wire::peer::{EntryKind, Mtime};
 
 /// Folders that a walk keeps open; those further up are opened again on the way back.
 const KEPT_OPEN: usize = 64;
-
-/// A path that the person named.
-#[derive(Debug)]
-pub(crate) struct Root {
-    /// The name it is sent under.
-    pub name: RelPath,
-    /// As it was named.
-    pub path: PathBuf,
-    /// What it was when it was named, links followed: a file or a folder.
-    pub stat: Stat,
-}
-
-impl Root {
-    /// Looks at what the person named.
-    ///
-    /// # Errors
-    /// [`SourceError`] when it cannot be sent.
-    pub fn open(path: &Path) -> Result<Self, SourceError> {
-        let fault = |error| SourceError::new(error, path);
-        let stat = os::inspect_path(path).map_err(fault)?;
-        if !matches!(stat.form, Form::File | Form::Folder) {
-            return Err(SourceError::NotSendable { path: path.into() });
-        }
-        // `.`, `..` and `/` have no last part as written; the folder they mean may have one.
-        let name = match path.file_name() {
-            Some(name) => name.to_owned(),
-            None => match os::real_path(path).map_err(fault)?.file_name() {
-                Some(name) => name.to_owned(),
-                None => return Err(SourceError::Nameless { path: path.into() }),
-            },
-        };
-        let name = name.to_str().ok_or(NameError::NotUtf8).and_then(RelPath::parse);
-        let name = name.map_err(|why| SourceError::BadName { path: path.into(), why })?;
-        Ok(Self { name, path: path.into(), stat })
-    }
-
-    /// Where the entry called `path`, which is this root or lies below it, is on this machine.
-    pub fn local(&self, path: &RelPath) -> PathBuf {
-        match self.below(path) {
-            Some(rest) => self.path.join(rest),
-            None => self.path.clone(),
-        }
-    }
-
-    /// The part of `path` below this root; `None` for the root itself.
-    pub fn below<'a>(&self, path: &'a RelPath) -> Option<&'a str> {
-        path.as_str().split_once('/').map(|(_, rest)| rest)
-    }
-}
 
 /// Which entries a walk tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,54 +48,6 @@ pub(crate) struct Found {
     pub ctime: Mtime,
 }
 
-/// Something on disk that is not sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// Where it is on this machine. Names in it may hold anything: clean it before showing it.
-    pub path: PathBuf,
-    /// Why it is not sent.
-    pub why: SkipReason,
-}
-
-/// Why something on disk is not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum SkipReason {
-    /// A block or character device.
-    #[error("it is a device")]
-    Device,
-    /// A named pipe.
-    #[error("it is a named pipe")]
-    Fifo,
-    /// A socket.
-    #[error("it is a socket")]
-    Socket,
-    /// Its name cannot travel.
-    #[error("its name cannot be sent: {0}")]
-    Name(NameError),
-    /// A symbolic link that could lead out of what is sent.
-    #[error("it is a link that cannot be sent: {0}")]
-    Link(NameError),
-    /// The stage of an unfinished transfer; not a loss.
-    #[error("it belongs to an unfinished transfer")]
-    Stage,
-    /// No permission to list it.
-    #[error("no permission to read it")]
-    Denied,
-    /// The disk failed, or it changed into something else meanwhile.
-    #[error("it could not be read")]
-    Failed,
-    /// The manifest is full ([`crate::wire::MAX_ENTRIES`]); nothing from here on is sent.
-    #[error("one transfer cannot hold more entries")]
-    TooMany,
-}
-
-impl From<OsError> for SkipReason {
-    fn from(error: OsError) -> Self {
-        if error.kind == Kind::Denied { Self::Denied } else { Self::Failed }
-    }
-}
-
 /// One step of a walk.
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -153,6 +61,7 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Walk {
     roots: Arc<[Root]>,
+    selection: Arc<Selection>,
     pass: Pass,
     next_root: usize,
     stack: Vec<Frame>,
@@ -168,21 +77,27 @@ struct Frame {
     folder: Option<Folder>,
     /// Sorted, the next one last.
     names: Vec<OsString>,
+    /// Its `.gitignore`, where those are heeded.
+    rules: Rules,
 }
 
 impl Frame {
-    fn open(path: RelPath, folder: Folder) -> os::Result<Self> {
+    fn open(path: RelPath, folder: Folder, ignores: Ignores) -> Result<Self, SkipReason> {
         let stat = os::stat(&folder)?;
         let mut names = folder.names()?.collect::<os::Result<Vec<_>>>()?;
+        let rules = match ignores {
+            Ignores::Git => Rules::of(&folder, &names)?,
+            Ignores::Nothing => Rules::default(),
+        };
         names.sort_unstable_by(|one, other| other.cmp(one));
-        Ok(Self { path, stat, folder: Some(folder), names })
+        Ok(Self { path, stat, folder: Some(folder), names, rules })
     }
 }
 
 impl Walk {
     /// A walk over `roots`, from the start.
-    pub fn new(roots: Arc<[Root]>, pass: Pass) -> Self {
-        Self { roots, pass, next_root: 0, stack: Vec::new(), met_links: false }
+    pub fn new(roots: Arc<[Root]>, selection: Arc<Selection>, pass: Pass) -> Self {
+        Self { roots, selection, pass, next_root: 0, stack: Vec::new(), met_links: false }
     }
 
     /// Whether there were links so far, sendable or not.
@@ -193,6 +108,9 @@ impl Walk {
     fn enter_root(&mut self, index: usize) -> Option<Step> {
         let root = &self.roots[index];
         if root.stat.form == Form::File {
+            if root.is_large(&self.selection) {
+                return self.passed_over(root.path.clone(), SkipReason::Large);
+            }
             let kind = file_kind(&root.stat);
             let found = Found {
                 root: index,
@@ -203,12 +121,14 @@ impl Walk {
             };
             return (self.pass != Pass::Links).then_some(Step::Found(found));
         }
-        match Folder::open(&root.path).and_then(|folder| Frame::open(root.name.clone(), folder)) {
+        let ignores = self.selection.ignores;
+        let folder = Folder::open(&root.path).map_err(SkipReason::from);
+        match folder.and_then(|folder| Frame::open(root.name.clone(), folder, ignores)) {
             Ok(frame) => {
                 self.stack.push(frame);
                 None
             }
-            Err(error) => self.passed_over(root.path.clone(), error.into()),
+            Err(why) => self.passed_over(root.path.clone(), why),
         }
     }
 
@@ -231,8 +151,9 @@ impl Walk {
         }
         let top = above.first().and_then(|frame| frame.folder.as_ref()).expect("a root's handle is kept");
         let mut parts = last.path.parts().skip(1);
-        let first = top.open_folder(parts.next().unwrap_or_default())?;
-        let folder = parts.try_fold(first, |folder, part| folder.open_folder(part))?;
+        let links = self.selection.links;
+        let first = open_below(top, OsStr::new(parts.next().unwrap_or_default()), links)?;
+        let folder = parts.try_fold(first, |folder, part| open_below(&folder, OsStr::new(part), links))?;
         if os::stat(&folder)?.id != last.stat.id {
             return Err(OsError { kind: Kind::Missing, code: 0 });
         }
@@ -250,11 +171,12 @@ impl Walk {
         let frame = self.stack.last()?;
         let folder = frame.folder.as_ref().expect("the innermost folder is open");
         let local = || self.roots[root].local(&frame.path).join(name);
-        let stat = match folder.inspect(name) {
+        let links = self.selection.links;
+        let stat = match look(folder, name, links) {
             Ok(stat) => stat,
             // Deleted since the folder was listed: then there is nothing to send.
-            Err(OsError { kind: Kind::Missing, .. }) => return None,
-            Err(error) => return self.passed_over(local(), error.into()),
+            Err(None) => return None,
+            Err(Some(why)) => return self.passed_over(local(), why),
         };
         if stat.form == Form::Folder && is_stage(name) {
             return self.passed_over(local(), SkipReason::Stage);
@@ -263,14 +185,22 @@ impl Walk {
             Ok(path) => path,
             Err(why) => return self.passed_over(local(), SkipReason::Name(why)),
         };
+        if self.is_left_out(&path, if stat.form == Form::Folder { Named::Folder } else { Named::Other }) {
+            return None;
+        }
         match stat.form {
             Form::Folder => {
-                match folder.open_folder(name).and_then(|folder| Frame::open(path, folder)) {
+                if links == Links::Follow && self.stack.iter().any(|it| it.stat.id == stat.id) {
+                    return self.passed_over(local(), SkipReason::Cycle);
+                }
+                let opened = open_below(folder, name, links).map_err(SkipReason::from);
+                match opened.and_then(|folder| Frame::open(path, folder, self.selection.ignores)) {
                     Ok(child) => self.enter(child),
-                    Err(error) => return self.passed_over(local(), error.into()),
+                    Err(why) => return self.passed_over(local(), why),
                 }
                 None
             }
+            Form::File if self.selection.is_large(stat.size) => self.passed_over(local(), SkipReason::Large),
             Form::File if self.pass == Pass::Links => None,
             Form::File => {
                 let (kind, Stat { id, ctime, .. }) = (file_kind(&stat), stat);
@@ -291,6 +221,22 @@ impl Walk {
             Form::Socket => self.passed_over(local(), SkipReason::Socket),
             Form::Device => self.passed_over(local(), SkipReason::Device),
         }
+    }
+
+    /// Whether the person does not want to send what is at `path`, in the innermost folder.
+    fn is_left_out(&self, path: &RelPath, named: Named) -> bool {
+        if self.selection.exclude.match_path(path, named) {
+            return true;
+        }
+        if self.selection.ignores == Ignores::Nothing {
+            return false;
+        }
+        let below = |folder: &RelPath| Path::new(path.as_str()).strip_prefix(folder.as_str()).ok();
+        let mut within = self.stack.iter().rev();
+        let judged = within.find_map(|frame| frame.rules.judge(below(&frame.path)?, named));
+        let root = &self.roots[self.next_root - 1];
+        let judged = judged.or_else(|| root.above.judge(below(&root.name)?, named));
+        judged == Some(Verdict::Ignored)
     }
 
     fn enter(&mut self, child: Frame) {
@@ -324,6 +270,30 @@ impl Iterator for Walk {
                 return step;
             }
         }
+    }
+}
+
+/// Says what `name` is, or why it cannot be said; `None` when it is gone.
+fn look(folder: &Folder, name: &OsStr, links: Links) -> Result<Stat, Option<SkipReason>> {
+    let missing = |error: OsError| error.kind == Kind::Missing;
+    let stat = folder.inspect(name).map_err(|error| (!missing(error)).then(|| error.into()))?;
+    if stat.form != Form::Link || links == Links::Send {
+        return Ok(stat);
+    }
+    folder.inspect_following(name).map_err(|error| {
+        Some(match error.kind {
+            // The last is what the system says of links that lead to each other.
+            Kind::Missing | Kind::NotAFolder => SkipReason::Dangling,
+            _ => error.into(),
+        })
+    })
+}
+
+/// Opens the folder called `name`; where links are followed, that which it leads to.
+fn open_below(folder: &Folder, name: &OsStr, links: Links) -> os::Result<Folder> {
+    match links {
+        Links::Send => folder.open_folder(name),
+        Links::Follow => folder.open_folder_following(name),
     }
 }
 

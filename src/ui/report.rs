@@ -22,8 +22,8 @@ const WIDEST_LISTED_NAME: usize = 60;
 /// Columns that an offer's list needs beside the name: indent, gap and size.
 const BESIDE_A_NAME: usize = 14;
 
-/// What is about to be sent: `sending photos/ (1,234 files, 1.2 GiB)`.
-pub(crate) fn sending(items: &[OfferItem], more: u32, totals: &Totals) -> Line {
+/// What is about to be sent, or would be: `sending photos/ (1,234 files, 1.2 GiB)`.
+pub(crate) fn sending(verb: &str, items: &[OfferItem], more: u32, totals: &Totals) -> Line {
     let mut names: Vec<String> =
         items.iter().take(NAMES_IN_A_SENTENCE).map(|item| name(item, NAME_COLUMNS)).collect();
     let unnamed = items.len().saturating_sub(NAMES_IN_A_SENTENCE) as u64 + u64::from(more);
@@ -40,7 +40,9 @@ pub(crate) fn sending(items: &[OfferItem], more: u32, totals: &Totals) -> Line {
         ([item], 0, true) if !item.folder => text::bytes(totals.bytes),
         _ => amount(totals),
     };
-    Line::plain("sending ").with(Paint::Bold, named).with(Paint::Plain, format_args!(" ({amount})"))
+    Line::plain(format_args!("{verb} "))
+        .with(Paint::Bold, named)
+        .with(Paint::Plain, format_args!(" ({amount})"))
 }
 
 /// An offer: how much, which names, and where they will land.

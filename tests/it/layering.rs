@@ -46,6 +46,7 @@ const LAW: &[(&str, &[&str])] = &[
     ("transfer", &["error", "event", "interrupt", "session", "wire"]),
     ("reconnect", &["connect", "error", "event", "transfer", "transport"]),
     ("clean", &["error", "fs", "interrupt", "ui"]),
+    ("dry_run", &["error", "fs", "interrupt", "ui", "wire"]),
     (
         "send",
         &[
@@ -96,6 +97,7 @@ const LAW: &[(&str, &[&str])] = &[
             "connect",
             "dial",
             "doctor",
+            "dry_run",
             "error",
             "event",
             "fs",
@@ -118,6 +120,7 @@ const LAW: &[(&str, &[&str])] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("clap::", &["cli"]),
     ("dotenvy::", &["cli"]),
+    ("ignore::", &["fs"]),
     ("std::env::", &["cli", "main"]),
     ("std::process::", &["main"]),
     ("webrtc::", &["transport"]),
@@ -170,6 +173,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "interrupt",
             "lan",
             "clean",
+            "dry_run",
             "main",
             "reconnect",
             "recv",

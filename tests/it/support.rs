@@ -58,6 +58,11 @@ impl Work {
         Start::new(env!("CARGO_BIN_EXE_p2pcp"), self.folder.path()).arguments(arguments)
     }
 
+    /// A line of the shell, run in this folder.
+    pub fn shell(&self, line: &str) -> Start {
+        Start::new("/bin/sh", self.folder.path()).arguments(&["-c", line])
+    }
+
     /// p2pcp with these arguments in a terminal of its own, which shows on the stdout of `script` (util-linux);
     /// `None` where there is no `script`.
     pub fn at_a_terminal(&self, arguments: &str) -> Option<Running> {

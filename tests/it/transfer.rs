@@ -8,5 +8,6 @@ mod ends;
 mod entries;
 mod names;
 mod passed_over;
+mod selection;
 mod servers;
 mod settings;

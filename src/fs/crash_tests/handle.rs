@@ -187,6 +187,10 @@ impl FolderCalls for Open {
         }
     }
 
+    fn open_folder_following(&self, name: &OsStr) -> Result<Box<dyn FolderCalls>> {
+        self.open_folder(name)
+    }
+
     fn make_folder(&self, name: &OsStr, mode: u32) -> Result<()> {
         self.make(name, Body::Folder(BTreeMap::new()), mode & !0o022).map(drop)
     }
@@ -196,6 +200,10 @@ impl FolderCalls for Open {
             (_, Form::Link) => error(Errno::LOOP),
             (inode, _) => Ok(self.open(inode)),
         }
+    }
+
+    fn open_file_following(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
+        self.open_file(name)
     }
 
     fn create_file(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
@@ -235,6 +243,10 @@ impl FolderCalls for Open {
     fn inspect(&self, name: &OsStr) -> Result<Stat> {
         let (inode, _) = self.find(name)?;
         Ok(stat_of(&self.disk.state(), inode))
+    }
+
+    fn inspect_following(&self, name: &OsStr) -> Result<Stat> {
+        self.inspect(name)
     }
 
     fn read_link(&self, name: &OsStr) -> Result<OsString> {

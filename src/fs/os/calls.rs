@@ -2,7 +2,7 @@
 //!
 //! Here they are traits so that a test can put a disk in place of the system that forgets, at any
 //! moment, all that was not synced. They decide nothing; each is one system call, and the rules of
-//! [`crate::fs::os`] hold: one path component, no link followed, nothing replaced but where it is said.
+//! [`crate::fs::os`] hold: one path component, no link followed but where it is said, nothing replaced but where it is said.
 //!
 //! [`Folder`]: crate::fs::os::Folder
 //! [`File`]: crate::fs::os::File
@@ -34,10 +34,14 @@ pub(crate) trait FolderCalls: HandleCalls {
     fn duplicate(&self) -> Result<Box<dyn FolderCalls>>;
     /// Opens a real folder in this one.
     fn open_folder(&self, name: &OsStr) -> Result<Box<dyn FolderCalls>>;
+    /// Opens a folder in this one, or the one that a link in it leads to.
+    fn open_folder_following(&self, name: &OsStr) -> Result<Box<dyn FolderCalls>>;
     /// Makes a folder.
     fn make_folder(&self, name: &OsStr, mode: u32) -> Result<()>;
     /// Opens a file for reading.
     fn open_file(&self, name: &OsStr) -> Result<Box<dyn FileCalls>>;
+    /// Opens a file for reading, or the one that a link leads to.
+    fn open_file_following(&self, name: &OsStr) -> Result<Box<dyn FileCalls>>;
     /// Opens a file for reading and writing, making it when missing.
     fn create_file(&self, name: &OsStr) -> Result<Box<dyn FileCalls>>;
     /// Opens a file that is there for reading and writing.
@@ -46,6 +50,8 @@ pub(crate) trait FolderCalls: HandleCalls {
     fn lock(&self, waiting: Waiting) -> Lock;
     /// Says what has this name.
     fn inspect(&self, name: &OsStr) -> Result<Stat>;
+    /// Says what has this name, or what it leads to if it is a link.
+    fn inspect_following(&self, name: &OsStr) -> Result<Stat>;
     /// Where a symbolic link points.
     fn read_link(&self, name: &OsStr) -> Result<OsString>;
     /// Makes a symbolic link.

@@ -134,6 +134,11 @@ impl FolderCalls for Open {
         Ok(self.open_in(name, FOLDER, 0)?)
     }
 
+    fn open_folder_following(&self, name: &OsStr) -> Result<Box<dyn FolderCalls>> {
+        let opened = rustix::fs::openat(&self.0, name, FOLDER, Mode::empty())?;
+        Ok(Box::new(Self(opened)))
+    }
+
     fn make_folder(&self, name: &OsStr, mode: u32) -> Result<()> {
         let mode = Mode::from_raw_mode(mode as rustix::fs::RawMode);
         Ok(rustix::fs::mkdirat(&self.0, name, mode)?)
@@ -141,6 +146,11 @@ impl FolderCalls for Open {
 
     fn open_file(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
         Ok(self.open_in(name, READING, 0)?)
+    }
+
+    fn open_file_following(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
+        let opened = rustix::fs::openat(&self.0, name, READING | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Box::new(Self(opened)))
     }
 
     fn create_file(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
@@ -165,6 +175,10 @@ impl FolderCalls for Open {
 
     fn inspect(&self, name: &OsStr) -> Result<Stat> {
         Ok(translate(&rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?))
+    }
+
+    fn inspect_following(&self, name: &OsStr) -> Result<Stat> {
+        Ok(translate(&rustix::fs::statat(&self.0, name, AtFlags::empty())?))
     }
 
     fn read_link(&self, name: &OsStr) -> Result<OsString> {

@@ -24,7 +24,7 @@ impl Sender {
         self.walking = false;
         self.walked = walked.done;
         self.summary.unsent += walked.skipped.len() as u64;
-        for (path, why) in walked.skipped {
+        for (path, why) in walked.skipped.into_iter().chain(walked.passed) {
             self.out.emit(Event::Skipped { path, why });
         }
         let first = self.announced;

@@ -56,8 +56,10 @@ pub enum Done {
 pub struct Walked {
     /// The entries, numbered on from those before; they fit one control frame.
     pub entries: Vec<Entry>,
-    /// What was passed over, with the reason.
+    /// What cannot be sent, with the reason.
     pub skipped: Vec<(String, String)>,
+    /// What the person did not want to send, with the reason.
+    pub passed: Vec<(String, String)>,
     /// Whether that was all.
     pub done: bool,
 }

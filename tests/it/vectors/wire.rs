@@ -201,7 +201,7 @@ fn judge(receipt: &Value, mac: [u8; 32]) -> Result<Summary, Failure> {
     let mut sender = Sender::new(Config { items: Vec::new(), more: 0, totals, complete_key: key }, now);
     let [file, folder, link] = entries().try_into().unwrap();
     let taken = Entry { path: path("taken.txt"), kind: file.kind.clone() };
-    let walked = Walked { entries: vec![taken, file, folder, link], skipped: Vec::new(), done: true };
+    let walked = Walked { entries: vec![taken, file, folder, link], done: true, ..Walked::default() };
     sender.handle(now, Input::Disk(Done::Walked(walked)));
 
     let say = |sender: &mut Sender, frame: Vec<u8>| {

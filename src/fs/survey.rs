@@ -1,0 +1,62 @@
+//! A walk that only counts or lists what would be sent.
+
+use crate::fs::skip::Skipped;
+use crate::fs::walk::{Step, Walk};
+use crate::wire::peer::{Entry, EntryKind, Totals};
+
+/// A walk that only counts what will be sent.
+#[derive(Debug)]
+pub struct Survey {
+    walk: Walk,
+    totals: Totals,
+}
+
+/// What a survey met.
+#[derive(Debug)]
+pub enum Listed {
+    /// It would be sent.
+    Entry(Entry),
+    /// It would not.
+    Skipped(Skipped),
+}
+
+impl Survey {
+    pub(crate) fn new(walk: Walk) -> Self {
+        Self { walk, totals: Totals::default() }
+    }
+
+    /// Counts on, for at most `budget` entries, and returns the totals so far.
+    pub fn step(&mut self, budget: usize) -> Totals {
+        self.list(budget, drop)
+    }
+
+    /// As [`Survey::step`], and tells what it meets.
+    pub fn list(&mut self, budget: usize, mut tell: impl FnMut(Listed)) -> Totals {
+        for _ in 0..budget {
+            let listed = match self.walk.next() {
+                Some(Step::Found(found)) => {
+                    self.count(&found.kind);
+                    Listed::Entry(Entry { path: found.path, kind: found.kind })
+                }
+                Some(Step::Skipped(skipped)) => Listed::Skipped(skipped),
+                None => {
+                    self.totals.complete = true;
+                    break;
+                }
+            };
+            tell(listed);
+        }
+        self.totals
+    }
+
+    fn count(&mut self, kind: &EntryKind) {
+        match kind {
+            EntryKind::File { size, .. } => {
+                self.totals.files += 1;
+                self.totals.bytes = self.totals.bytes.saturating_add(*size);
+            }
+            EntryKind::Folder { .. } => self.totals.folders += 1,
+            EntryKind::Link { .. } => self.totals.links += 1,
+        }
+    }
+}
