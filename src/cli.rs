@@ -160,16 +160,18 @@ async fn run_recv(
         meeting,
         routes,
         folder: args.output,
-        sink: SinkOptions {
+        sink: args.selection.complete(SinkOptions {
             on_conflict: match args.conflict {
                 ConflictArgs { overwrite: true, .. } => OnConflict::Overwrite,
+                ConflictArgs { update: true, .. } => OnConflict::Update,
                 ConflictArgs { rename: true, .. } => OnConflict::Rename,
                 ConflictArgs { skip: true, .. } => OnConflict::Skip,
                 ConflictArgs { .. } => OnConflict::Refuse,
             },
             stages: if args.fresh { Stages::Fresh } else { Stages::Resume },
             journal: !args.no_resume,
-        },
+            ..SinkOptions::default()
+        })?,
         assume_yes: args.yes,
         lanes: args.meeting.lanes,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),

@@ -35,12 +35,16 @@ mod gitignore;
 mod globs;
 mod hash;
 pub mod host;
+mod intake;
+#[cfg(test)]
+mod intake_tests;
 pub mod journal;
 #[cfg(test)]
 mod journal_tests;
 mod leftover;
 #[cfg(test)]
 mod leftover_tests;
+mod met;
 #[cfg(test)]
 mod named_tests;
 mod os;
@@ -72,11 +76,12 @@ use crate::wire::path::{NameError, RelPath};
 pub use crate::fs::commit::{Commit, Committed};
 pub use crate::fs::conflict::OnConflict;
 pub use crate::fs::globs::{Glob, GlobError, Globs};
+pub use crate::fs::intake::{Alike, SinkOptions, Stages, Times};
 pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};
 pub use crate::fs::plan::{Otherwise, Plan};
 pub use crate::fs::selection::{Ignores, Links, Selection};
 pub use crate::fs::settings::read_settings;
-pub use crate::fs::sink::{Sink, SinkOptions, Stages, WrittenChunk};
+pub use crate::fs::sink::{Sink, WrittenChunk};
 pub use crate::fs::skip::{SkipReason, Skipped};
 pub use crate::fs::source::{Batch, ChunkRead, Source};
 pub use crate::fs::space::{bytes_here, free_bytes};

@@ -131,7 +131,7 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
     };
     teller.tell(Event::Path { path: bound.path.clone(), better: false });
 
-    let sink = Arc::new(LazySink::new(options.folder.clone(), options.sink));
+    let sink = Arc::new(LazySink::new(options.folder.clone(), options.sink.clone()));
     let receiver = receiver::Receiver::new(bound.complete_key, Instant::now());
     let receiver = Lasting::new(receiver, options.reconnect_for, Instant::now());
     let hands = ReceivingHands::start(sink.clone());

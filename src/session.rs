@@ -185,6 +185,8 @@ pub struct Summary {
     pub exists: u64,
     /// Entries skipped because their name was taken and the receiver chose so.
     pub skipped: u64,
+    /// Entries that the receiver did not want.
+    pub unwanted: u64,
     /// Entries that the receiver's file system cannot hold.
     pub refused: u64,
     /// Entries that changed or went away at the sender while being sent.
@@ -204,6 +206,7 @@ impl Summary {
             (Outcome::Kept { .. }, EntryKind::Link { .. }) => &mut self.links,
             (Outcome::Exists, _) => &mut self.exists,
             (Outcome::Skipped, _) => &mut self.skipped,
+            (Outcome::Unwanted, _) => &mut self.unwanted,
             (Outcome::Refused, _) => &mut self.refused,
             (Outcome::SourceFailed(SourceFault::Changed | SourceFault::Gone), _) => &mut self.source_changed,
             (Outcome::SourceFailed(SourceFault::Denied | SourceFault::Io), _) => &mut self.source_failed,

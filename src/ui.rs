@@ -41,7 +41,7 @@ use crate::ui::line::{Line, Paint};
 use crate::ui::progress::{Change, Meter};
 use crate::ui::screen::{Mode, Screen};
 pub use crate::ui::style::{Allowed, Role, Style, Verbosity};
-use crate::wire::peer::{Offer, OfferItem, Totals};
+use crate::wire::peer::{Offer, OfferItem, Outcome, Totals};
 
 /// Passed-over entries that are listed one by one; the rest is a number at the end.
 const MOST_LISTED: u64 = 20;
@@ -209,6 +209,9 @@ impl Reporter {
                 self.note("the other side accepted");
             }
             Event::Found { bytes, totals } => self.say(Verbosity::Normal, report::found(*bytes, totals)),
+            Event::Entry { path, outcome: Outcome::Unwanted, .. } => {
+                self.detail(&format!("{path}: not wanted"));
+            }
             Event::Entry { path, outcome, .. } => {
                 if let Some(line) = report::unkept(path, *outcome, style.role) {
                     self.list(&self.inner.unkept, line);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::selection::SendSelection;
+use crate::cli::selection::{RecvSelection, SendSelection};
 use crate::code::WordCount;
 use crate::session::lasting::RECONNECT_FOR;
 use crate::wire::lanes::MAX_LANES;
@@ -76,6 +76,8 @@ pub(super) struct RecvArgs {
     #[arg(long, hide = true)]
     pub(super) no_resume: bool,
     #[command(flatten)]
+    pub(super) selection: RecvSelection,
+    #[command(flatten)]
     pub(super) conflict: ConflictArgs,
     #[command(flatten)]
     pub(super) meeting: MeetingArgs,
@@ -90,6 +92,9 @@ pub(super) struct ConflictArgs {
     /// Replace files whose names are taken
     #[arg(long)]
     pub(super) overwrite: bool,
+    /// Replace files whose names are taken if the sender's are newer, and leave the others as they are
+    #[arg(long)]
+    pub(super) update: bool,
     /// Receive files whose names are taken as `name (1).ext`
     #[arg(long)]
     pub(super) rename: bool,

@@ -44,7 +44,7 @@ impl LazySink {
         let open = || {
             let mut id = [0; 8];
             getrandom::fill(&mut id).expect("the operating system gives random bytes");
-            Sink::open(&self.folder, id, self.options)
+            Sink::open(&self.folder, id, self.options.clone())
         };
         self.sink.get_or_init(open).as_ref().map_err(Clone::clone)
     }

@@ -4,7 +4,6 @@
 //! ([`OnConflict::Overwrite`] alone replaces, and only what is no folder); then each folder that was
 //! touched is made durable, once for the batch.
 
-use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,10 +11,12 @@ use crate::fs::DiskFault;
 use crate::fs::conflict::OnConflict;
 use crate::fs::dir::{Cursor, Met, Origin};
 use crate::fs::finish::tolerate;
+use crate::fs::intake::{SinkOptions, Times};
+use crate::fs::met::MetFolders;
 use crate::fs::os::{self, FileId, Folder, Kind, OsError, SYNCS_FILE_SYSTEMS, Stat};
 use crate::fs::plan::{Place, Staged};
 use crate::fs::stage::{FEW, Stage};
-use crate::wire::path::{LinkTarget, MAX_NAME_BYTES, MAX_PATH_BYTES, RelPath};
+use crate::wire::path::{LinkTarget, MAX_NAME_BYTES, RelPath};
 use crate::wire::peer::{Entry, EntryKind, Hash, Mtime, Outcome};
 
 /// Highest number that [`OnConflict::Rename`] tries.
@@ -39,52 +40,6 @@ pub struct Committed {
     pub outcome: Outcome,
     /// The path it was kept under, where that is not its own ([`OnConflict::Rename`]).
     pub renamed: Option<RelPath>,
-}
-
-/// What a session knows of the folders that it met: which of them it made, and which cannot be lost.
-#[derive(Debug, Default)]
-pub(crate) struct MetFolders {
-    made: MadeFolders,
-    /// Those whose names were synced. A folder that was there may come from a run that was cut off before
-    /// it synced anything, so nothing in it is promised before its name is durable too.
-    durable: HashSet<FileId>,
-}
-
-impl MetFolders {
-    /// Folders that are remembered; more are synced again.
-    const MOST_DURABLE: usize = 1 << 16;
-
-    fn add_durable(&mut self, ids: Vec<FileId>) {
-        if self.durable.len() + ids.len() > Self::MOST_DURABLE {
-            self.durable.clear();
-        }
-        self.durable.extend(ids.into_iter().take(Self::MOST_DURABLE));
-    }
-}
-
-/// Folders that this session made and whose own entry has not come yet.
-///
-/// Only their times are set by that entry; a folder that was there before keeps its own. Entries come
-/// depth first, so these are at most the folders above one path; a peer that sends another order
-/// makes the oldest ones be forgotten, and loses nothing but their times. Nothing on disk marks them:
-/// an interrupted transfer leaves ordinary folders.
-#[derive(Debug, Default)]
-struct MadeFolders(VecDeque<FileId>);
-
-impl MadeFolders {
-    const MOST: usize = MAX_PATH_BYTES / 2 + 1;
-
-    fn add(&mut self, id: FileId) {
-        if self.0.len() == Self::MOST {
-            self.0.pop_front();
-        }
-        self.0.push_back(id);
-    }
-
-    fn remove(&mut self, id: FileId) -> bool {
-        let place = self.0.iter().rposition(|it| *it == id);
-        place.and_then(|place| self.0.remove(place)).is_some()
-    }
 }
 
 /// Folders whose names changed in a batch.
@@ -130,7 +85,7 @@ impl Touched {
         let id = os::stat(met.folder)?.id;
         match met.origin {
             Origin::Made => known.made.add(id),
-            Origin::Found if known.durable.contains(&id) => return Ok(()),
+            Origin::Found if known.is_durable(id) => return Ok(()),
             Origin::Found => (),
         }
         self.way.push(id);
@@ -146,10 +101,19 @@ impl Touched {
     }
 }
 
+/// Who made a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// This session.
+    Here,
+    /// Somebody else, or nobody.
+    Elsewhere,
+}
+
 /// Gives names to one batch.
 pub(crate) struct Committer<'a> {
     path: &'a Path,
-    on_conflict: OnConflict,
+    options: &'a SinkOptions,
     met: &'a mut MetFolders,
     cursor: Cursor,
     touched: Touched,
@@ -157,8 +121,8 @@ pub(crate) struct Committer<'a> {
 
 impl<'a> Committer<'a> {
     /// A committer into the receive folder `root` at `path`.
-    pub fn new(root: Arc<Folder>, path: &'a Path, on_conflict: OnConflict, met: &'a mut MetFolders) -> Self {
-        Self { path, on_conflict, met, cursor: Cursor::new(root), touched: Touched::default() }
+    pub fn new(root: Arc<Folder>, path: &'a Path, options: &'a SinkOptions, met: &'a mut MetFolders) -> Self {
+        Self { path, options, met, cursor: Cursor::new(root), touched: Touched::default() }
     }
 
     /// Commits a batch whose files are finished, in order. `places` says where the files are.
@@ -173,19 +137,26 @@ impl<'a> Committer<'a> {
     fn commit_one(&mut self, commit: &Commit, place: &Place) -> Result<Committed, DiskFault> {
         let path = &commit.item.path;
         let done = match (&commit.item.kind, place) {
-            (EntryKind::File { .. }, Place::Staged(staged)) => self.place_file(staged, path),
+            (EntryKind::File { .. }, Place::Staged(staged)) => self.place_file(staged, &commit.item),
             (EntryKind::File { .. }, Place::Named(stat)) => self.keep_file(stat, path).map(|()| None),
             (EntryKind::File { .. }, Place::Nowhere) => {
                 return Err(DiskFault::Damaged { path: self.path.join(path.as_str()) });
             }
-            (EntryKind::Folder { mtime }, _) => self.finish_folder(path, *mtime).map(|()| None),
+            (EntryKind::Folder { mtime }, _) if self.options.wants(&commit.item) => {
+                self.finish_folder(path, *mtime).map(|()| None)
+            }
+            (EntryKind::Folder { mtime }, _) => match self.finish_made_folder(path, *mtime) {
+                Ok(Made::Here) => Ok(None),
+                Ok(Made::Elsewhere) => return Ok(Committed { outcome: Outcome::Unwanted, renamed: None }),
+                Err(error) => Err(error),
+            },
             (EntryKind::Link { target }, _) => self.make_link(path, target),
         };
         let (outcome, renamed) = match done {
             Ok(renamed) => (Outcome::Kept { digest: commit.digest }, renamed),
             Err(error) => {
                 let fault = || DiskFault::new(error, self.path.join(path.as_str()));
-                let outcome = self.on_conflict.settle(error).ok_or_else(fault)?;
+                let outcome = self.options.on_conflict.settle(error).ok_or_else(fault)?;
                 if let Place::Staged(Staged { stage, file, .. }) = place {
                     stage.discard(*file);
                 }
@@ -195,13 +166,23 @@ impl<'a> Committer<'a> {
         Ok(Committed { outcome, renamed })
     }
 
-    fn place_file(&mut self, staged: &Staged, path: &RelPath) -> os::Result<Option<RelPath>> {
+    fn place_file(&mut self, staged: &Staged, item: &Entry) -> os::Result<Option<RelPath>> {
         let stage = &staged.stage;
         let file = Stage::file_name(staged.file);
-        let overwrite = self.on_conflict == OnConflict::Overwrite;
-        self.give_name(path, |folder, name| match overwrite {
-            true => stage.data().move_over(&file, folder, name),
-            false => stage.data().move_new(&file, folder, name, stage.placing()),
+        let on_conflict = self.options.on_conflict;
+        self.give_name(&item.path, |folder, name| {
+            let replaces = match on_conflict {
+                OnConflict::Overwrite => true,
+                // It may have changed since it was looked at first.
+                OnConflict::Update => {
+                    folder.inspect(name).is_ok_and(|there| on_conflict.meets(&item.kind, &there).is_none())
+                }
+                OnConflict::Refuse | OnConflict::Rename | OnConflict::Skip => false,
+            };
+            match replaces {
+                true => stage.data().move_over(&file, folder, name),
+                false => stage.data().move_new(&file, folder, name, stage.placing()),
+            }
         })
     }
 
@@ -222,7 +203,7 @@ impl<'a> Committer<'a> {
     }
 
     fn make_link(&mut self, path: &RelPath, target: &LinkTarget) -> os::Result<Option<RelPath>> {
-        let skip = self.on_conflict == OnConflict::Skip;
+        let skip = self.options.on_conflict == OnConflict::Skip;
         self.give_name(path, |folder, name| {
             // Links come after the entry of their folder, whose time they must not change.
             let mtime = os::stat(folder)?.mtime;
@@ -239,11 +220,21 @@ impl<'a> Committer<'a> {
     fn finish_folder(&mut self, path: &RelPath, mtime: Mtime) -> os::Result<()> {
         let (known, touched) = (&mut *self.met, &mut self.touched);
         let folder = self.cursor.make(Some(path.as_str()), |met| touched.add_way(met, known))?;
-        if known.made.remove(os::stat(folder)?.id) {
+        if known.made.remove(os::stat(folder)?.id) && self.options.times == Times::Keep {
             tolerate(os::set_mtime(folder, mtime))?;
             touched.add(Some(path.as_str()), folder)?;
         }
         Ok(())
+    }
+
+    /// Finishes a folder if this session made it, for what lies in it; makes none.
+    fn finish_made_folder(&mut self, path: &RelPath, mtime: Mtime) -> os::Result<Made> {
+        let found = self.cursor.find(Some(path.as_str())).and_then(os::stat);
+        match found {
+            Ok(stat) if self.met.made.has(stat.id) => self.finish_folder(path, mtime).map(|()| Made::Here),
+            Ok(_) | Err(OsError { kind: Kind::Missing | Kind::NotAFolder, .. }) => Ok(Made::Elsewhere),
+            Err(error) => Err(error),
+        }
     }
 
     /// Has `give` take the name of `path` in its folder, or a free one like it.
@@ -257,9 +248,10 @@ impl<'a> Committer<'a> {
         let folder = self.cursor.make(parent, |met| touched.add_way(met, known))?;
         let mut given = give(folder, name);
         let mut renamed = None;
+        let renames = self.options.on_conflict == OnConflict::Rename;
         for number in 1..=MAX_RENAMES {
             match given {
-                Err(OsError { kind: Kind::Exists, .. }) if self.on_conflict == OnConflict::Rename => (),
+                Err(OsError { kind: Kind::Exists, .. }) if renames => (),
                 _ => break,
             }
             let other = numbered(name, number);
@@ -299,8 +291,7 @@ fn numbered(name: &str, number: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::fs::commit::{MadeFolders, numbered};
-    use crate::fs::os::FileId;
+    use crate::fs::commit::numbered;
     use crate::wire::path::MAX_NAME_BYTES;
 
     #[test]
@@ -323,14 +314,5 @@ mod tests {
             let other = numbered(&name, 999);
             assert!(other.len() <= MAX_NAME_BYTES && other.contains(" (999)"), "{other}");
         }
-    }
-
-    #[test]
-    fn made_folders_are_bounded_and_forgotten_once_removed() {
-        let id = |inode| FileId { device: 1, inode };
-        let mut made = MadeFolders::default();
-        (0..10_000).for_each(|inode| made.add(id(inode)));
-        assert_eq!(made.0.len(), MadeFolders::MOST);
-        assert!(made.remove(id(9_999)) && !made.remove(id(9_999)) && !made.remove(id(0)));
     }
 }

@@ -11,8 +11,8 @@ use crate::fs::OnConflict;
 use crate::fs::sink_tests::{KEPT, file, folder, link, names, read, receive, receive_one, sink};
 use crate::wire::peer::Outcome;
 
-const ALL: [OnConflict; 4] =
-    [OnConflict::Refuse, OnConflict::Overwrite, OnConflict::Rename, OnConflict::Skip];
+const ALL: [OnConflict; 5] =
+    [OnConflict::Refuse, OnConflict::Overwrite, OnConflict::Update, OnConflict::Rename, OnConflict::Skip];
 
 #[test]
 fn nothing_that_is_there_is_replaced_unless_asked() {
@@ -32,7 +32,8 @@ fn nothing_that_is_there_is_replaced_unless_asked() {
         for name in ["file", "folder", "full", "link", "dangling", "fifo"] {
             let kept = receive_one(&sink, file(name, "new"), "new");
             let expected = match on_conflict {
-                OnConflict::Skip => Outcome::Skipped,
+                // What is here is newer than what comes.
+                OnConflict::Skip | OnConflict::Update => Outcome::Skipped,
                 OnConflict::Rename => KEPT,
                 OnConflict::Overwrite if replaceable.contains(&name) => KEPT,
                 OnConflict::Overwrite | OnConflict::Refuse => Outcome::Exists,
@@ -73,7 +74,7 @@ fn links_and_folders_never_replace() {
         let expected = match on_conflict {
             OnConflict::Refuse | OnConflict::Overwrite => Outcome::Exists,
             OnConflict::Rename => KEPT,
-            OnConflict::Skip => Outcome::Skipped,
+            OnConflict::Skip | OnConflict::Update => Outcome::Skipped,
         };
         assert_eq!(receive_one(&sink, link("t/l", "x"), "").outcome, expected);
         assert_eq!(

@@ -12,8 +12,11 @@ pub(crate) struct Finishing<'a> {
     pub stage: &'a Stage,
     pub file: u32,
     pub size: u64,
-    pub mtime: Mtime,
+    /// That of the arrival, when not said.
+    pub mtime: Option<Mtime>,
     pub executable: bool,
+    /// The ordinary one, when not said.
+    pub mode: Option<u32>,
 }
 
 /// Gives files their times and permissions, and makes them durable.
@@ -38,12 +41,16 @@ fn finish_file(it: &Finishing<'_>, sync: bool) -> os::Result<u64> {
         file.truncate(it.size)?;
         size = it.size;
     }
-    match (it.executable, it.stage.is_earlier()) {
-        (true, _) => tolerate(os::set_mode(&file, it.stage.full_mode()))?,
-        (false, true) => tolerate(os::set_mode(&file, it.stage.full_mode() & 0o666))?,
-        (false, false) => (),
+    match (it.mode, it.executable, it.stage.is_earlier()) {
+        // Never setuid and the like.
+        (Some(mode), _, _) => tolerate(os::set_mode(&file, mode & 0o777))?,
+        (None, true, _) => tolerate(os::set_mode(&file, it.stage.full_mode()))?,
+        (None, false, true) => tolerate(os::set_mode(&file, it.stage.full_mode() & 0o666))?,
+        (None, false, false) => (),
     }
-    tolerate(os::set_mtime(&file, it.mtime))?;
+    if let Some(mtime) = it.mtime {
+        tolerate(os::set_mtime(&file, mtime))?;
+    }
     if sync {
         os::sync(&file)?;
     }

@@ -1,4 +1,4 @@
-//! Globs that a person types: which names are left out.
+//! Globs that a person types: which names are left out, or asked for.
 //!
 //! They mean what they mean in a `.gitignore`: `*` and `?` stay inside a name, `**` does not, a slash at the end asks for a
 //! folder, and one at the start for the top of what is sent. Two things are simpler here. A glob with a slash in
@@ -119,6 +119,13 @@ impl Globs {
     pub(crate) fn match_path(&self, path: &RelPath, named: Named) -> bool {
         self.0.matched(path.as_str(), named == Named::Folder).is_ignore()
     }
+
+    /// Whether one of them matches `path` or a folder that it lies in.
+    pub(crate) fn cover(&self, path: &RelPath, named: Named) -> bool {
+        // A name that is rooted for this system is none that it can hold; the crate would panic at it.
+        let rooted = std::path::Path::new(path.as_str()).has_root();
+        !rooted && self.0.matched_path_or_any_parents(path.as_str(), named == Named::Folder).is_ignore()
+    }
 }
 
 #[cfg(test)]
@@ -168,6 +175,15 @@ mod tests {
             assert!(globs(glob).match_path(&path, Named::Folder), "{glob}");
             assert!(!globs(glob).match_path(&path, Named::Other), "{glob}");
         }
+    }
+
+    #[test]
+    fn what_lies_in_a_matching_folder_is_covered() {
+        let covers = |glob: &str, path: &str| globs(glob).cover(&RelPath::parse(path).unwrap(), Named::Other);
+        assert!(
+            covers("best", "t/best/a.jpg") && covers("best/", "t/best/deep/a.jpg") && covers("/t", "t/x")
+        );
+        assert!(!covers("best", "t/a.jpg") && !covers("best/", "t/best") && !covers("/best", "t/best/a"));
     }
 
     #[test]

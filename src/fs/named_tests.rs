@@ -11,8 +11,8 @@ use crate::wire::peer::{Entry, Outcome};
 
 type Change = fn(&Path);
 
-const ALL: [OnConflict; 4] =
-    [OnConflict::Refuse, OnConflict::Overwrite, OnConflict::Rename, OnConflict::Skip];
+const ALL: [OnConflict; 5] =
+    [OnConflict::Refuse, OnConflict::Overwrite, OnConflict::Update, OnConflict::Rename, OnConflict::Skip];
 
 /// A receive folder with the finished file `t/a`.
 fn finished(bytes: &[u8]) -> (tempfile::TempDir, Entry) {
@@ -73,11 +73,12 @@ fn a_file_under_its_final_name_is_never_written_to() {
 #[test]
 fn another_size_or_time_or_skipping_needs_no_comparing() {
     let (root, item) = finished(&content(1));
-    for other in [entry("t/a", &content(1), 2), entry("t/a", &content(1)[1..], 1)] {
+    for (other, newer) in [(entry("t/a", &content(1), 2), true), (entry("t/a", &content(1)[1..], 1), false)] {
         for on_conflict in ALL {
             let expected = match on_conflict {
                 OnConflict::Refuse => Plan::Settled(Outcome::Exists),
-                OnConflict::Skip => Plan::Settled(Outcome::Skipped),
+                OnConflict::Update if newer => Plan::All,
+                OnConflict::Skip | OnConflict::Update => Plan::Settled(Outcome::Skipped),
                 OnConflict::Overwrite | OnConflict::Rename => Plan::All,
             };
             assert_eq!(plan(&open_with(root.path(), 2, on_conflict), &other), expected);
@@ -149,7 +150,7 @@ fn a_link_with_the_same_target_is_kept_and_any_other_is_in_the_way() {
         assert_eq!(committed.outcome, if skip { Outcome::Skipped } else { KEPT });
         assert_eq!((committed.renamed, names(&root.path().join("t")).len()), (None, 1));
         let expected = match on_conflict {
-            OnConflict::Skip => Plan::Settled(Outcome::Skipped),
+            OnConflict::Skip | OnConflict::Update => Plan::Settled(Outcome::Skipped),
             OnConflict::Rename => Plan::All,
             OnConflict::Refuse | OnConflict::Overwrite => Plan::Settled(Outcome::Exists),
         };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::fs::intake::Alike;
 use crate::fs::os::{Form, Stat};
 use crate::fs::stage::Stage;
 use crate::wire::CHUNK_BYTES;
@@ -51,10 +52,11 @@ impl Announced {
     }
 
     /// Whether a file under the final name may be this one already.
-    pub fn resembles(&self, there: &Stat) -> bool {
+    pub fn resembles(&self, there: &Stat, alike: Alike) -> bool {
         // Not every file system keeps fractions of a second.
         let times = [self.mtime, Mtime::new(self.mtime.seconds(), 0).unwrap_or_default()];
-        there.form == Form::File && there.size == self.size && times.contains(&there.mtime)
+        let in_time = alike == Alike::Size || times.contains(&there.mtime);
+        there.form == Form::File && there.size == self.size && in_time
     }
 }
 

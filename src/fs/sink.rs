@@ -14,44 +14,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::fs::DiskFault;
-use crate::fs::commit::{Commit, Committed, Committer, MetFolders};
+use crate::fs::commit::{Commit, Committed, Committer};
 use crate::fs::conflict::OnConflict;
 use crate::fs::earlier::Earlier;
 use crate::fs::finish::{Finishing, finish_files};
+use crate::fs::intake::{SinkOptions, Stages, Times};
 use crate::fs::journal::{ChunkRecord, JournaledFile};
 use crate::fs::leftover::or_here;
+use crate::fs::met::MetFolders;
 use crate::fs::os::{self, Folder, Kind, OsError, Placing};
 use crate::fs::plan::{Announced, Belongs, Place, Staged, UnderWay};
 use crate::fs::stage::Stage;
 use crate::wire::peer::{EntryKind, Hash};
-
-/// Whether the stages of earlier sessions are looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Stages {
-    /// What is in them is gone on with.
-    #[default]
-    Resume,
-    /// They stay as they are.
-    Fresh,
-}
-
-/// How a receive folder is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SinkOptions {
-    /// What happens when a name is taken.
-    pub on_conflict: OnConflict,
-    /// What happens with the stages of earlier sessions.
-    pub stages: Stages,
-    /// Whether a journal is kept. Without one nothing can be resumed and nothing is synced but files that
-    /// are whole: to measure what the journal costs.
-    pub journal: bool,
-}
-
-impl Default for SinkOptions {
-    fn default() -> Self {
-        Self { on_conflict: OnConflict::default(), stages: Stages::default(), journal: true }
-    }
-}
 
 /// A chunk that was written, to be made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,18 +173,16 @@ impl Sink {
         let files =
             batch.iter().zip(&places).filter_map(|(commit, place)| match (&commit.item.kind, place) {
                 (&EntryKind::File { size, mtime, executable }, Place::Staged(Staged { stage, file, .. })) => {
-                    Some(Finishing { stage, file: *file, size, mtime, executable })
+                    let mtime = (self.options.times == Times::Keep).then_some(mtime);
+                    let mode = self.options.mode;
+                    Some(Finishing { stage, file: *file, size, mtime, executable, mode })
                 }
                 (_, _) => None,
             });
         finish_files(&files.collect::<Vec<_>>())?;
-        let committer = Committer::new(
-            Arc::clone(&self.root),
-            &self.path,
-            self.options.on_conflict,
-            &mut lock(&self.met),
-        )
-        .commit(batch, &places)?;
+        let committer =
+            Committer::new(Arc::clone(&self.root), &self.path, &self.options, &mut lock(&self.met))
+                .commit(batch, &places)?;
         let mut under_way = lock(&self.under_way);
         batch.iter().for_each(|commit| drop(under_way.remove(&commit.entry)));
         Ok(committer)

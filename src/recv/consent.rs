@@ -39,7 +39,8 @@ impl Decider {
             teller,
             folder: options.folder.clone(),
             assume_yes: options.assume_yes,
-            force: options.force,
+            // How much is wanted of what is offered is not known yet.
+            force: options.force || !options.sink.only.is_empty(),
             stages: options.sink.stages,
             no_room: Arc::default(),
         };

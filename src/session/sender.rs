@@ -225,7 +225,7 @@ impl Sender {
             (Outcome::Kept { digest }, Reading::Proven(ours)) => digest == ours,
             (Outcome::SourceFailed(fault), Reading::Failed(ours)) => fault == ours,
             // A name can be found taken before the bytes are asked for, or when all of them are there.
-            (Outcome::Exists | Outcome::Skipped | Outcome::Refused, reading) => {
+            (Outcome::Exists | Outcome::Skipped | Outcome::Refused | Outcome::Unwanted, reading) => {
                 matches!(reading, Reading::Announced | Reading::Proven(_))
             }
             (Outcome::Kept { .. } | Outcome::SourceFailed(_), _) => false,

@@ -114,7 +114,8 @@ pub(crate) fn found(bytes: u64, totals: &Totals) -> Line {
 /// What became of an entry that was not kept; `None` for one that was.
 pub(crate) fn unkept(path: &RelPath, outcome: Outcome, role: Role) -> Option<Line> {
     let fate = match (outcome, role) {
-        (Outcome::Kept { .. }, _) => return None,
+        // What was not asked for is nothing to warn of.
+        (Outcome::Kept { .. } | Outcome::Unwanted, _) => return None,
         (Outcome::Exists, _) => "not replaced, something with this name is there".to_owned(),
         (Outcome::Skipped, _) => "skipped, something with this name is there".to_owned(),
         (Outcome::Refused, Role::Send) => "refused, the receiver's disk cannot hold it".to_owned(),
@@ -160,6 +161,13 @@ pub(crate) fn finished(summary: &Summary, elapsed: Duration, role: Role) -> (Lin
         .filter(|(number, _)| *number > 0)
         .map(|(number, what)| Line::warning(format_args!("{} {what}", text::counted(number, "item"))))
         .collect();
+    if summary.unwanted > 0 {
+        let items = text::counted(summary.unwanted, "item");
+        warnings.push(Line::plain(match role {
+            Role::Send => format!("{items} not wanted by the other side"),
+            Role::Recv => format!("{items} left out: not asked for, or the same by size and time"),
+        }));
+    }
     if summary.exists > 0 && role == Role::Recv {
         let hint = "hint: `--skip`, `--rename` or `--overwrite` say what to do about names that are taken";
         warnings.push(Line::plain(hint));

@@ -91,4 +91,6 @@ pub enum Outcome {
     Refused,
     /// The sender said that it failed.
     SourceFailed(SourceFault),
+    /// The receiver does not want it: it asked for others, or takes what it has for the same.
+    Unwanted,
 }

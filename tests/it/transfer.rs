@@ -1,5 +1,6 @@
 //! The built p2pcp, run as processes that transfer real files over real WebRTC on loopback.
 
+mod choosing;
 mod codes;
 mod conflicts;
 mod consent;

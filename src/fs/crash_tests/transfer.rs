@@ -10,7 +10,7 @@ use crate::fs::crash_tests::disk::{Disk, Promise};
 use crate::fs::crash_tests::fates::Random;
 use crate::fs::crash_tests::image::{Body, Image, Inode, ROOT};
 use crate::fs::hash::hash;
-use crate::fs::{Commit, DiskFault, OnConflict, Otherwise, Plan, Sink, SinkOptions, Stages, WrittenChunk};
+use crate::fs::{Commit, DiskFault, OnConflict, Otherwise, Plan, Sink, SinkOptions, WrittenChunk};
 use crate::wire::CHUNK_BYTES;
 use crate::wire::path::{LinkTarget, RelPath};
 use crate::wire::peer::{Entry, EntryKind, Hash, Mtime, Outcome};
@@ -125,7 +125,7 @@ impl Transfer {
     pub fn run(&self, disk: &Disk, id: u8) -> Result<Report, DiskFault> {
         disk.state().links_only = self.links_only;
         disk.state().missing = self.missing;
-        let options = SinkOptions { on_conflict: self.on_conflict, stages: Stages::Resume, journal: true };
+        let options = SinkOptions { on_conflict: self.on_conflict, ..SinkOptions::default() };
         let sink = Sink::new(Path::new("got"), disk.root(), [id; 8], options);
         let mut report = Report::default();
         let entries: Vec<_> = self.items.iter().map(|it| it.entry.clone()).collect();

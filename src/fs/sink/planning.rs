@@ -8,12 +8,13 @@ use crate::fs::conflict::OnConflict;
 use crate::fs::dir::Cursor;
 use crate::fs::earlier::{Claim, Earlier};
 use crate::fs::hash::hash_chunk;
+use crate::fs::intake::{Alike, Stages};
 use crate::fs::os::{self, Folder, Kind, OsError, Stat};
 use crate::fs::plan::{Announced, Belongs, Otherwise, Place, Plan, Staged, UnderWay};
-use crate::fs::sink::{Sink, Stages, lock};
+use crate::fs::sink::{Sink, lock};
 use crate::fs::stage::Stage;
 use crate::wire::chunk_count;
-use crate::wire::peer::{Entry, EntryKind, Hash};
+use crate::wire::peer::{Entry, EntryKind, Hash, Outcome};
 
 impl Sink {
     /// Looks at where each entry would go and what is here of it already. `first` is the number of the
@@ -29,6 +30,11 @@ impl Sink {
 
     fn plan_one(&self, number: u32, entry: &Entry, cursor: &mut Cursor) -> Result<Plan, DiskFault> {
         let on_conflict = self.options.on_conflict;
+        if !self.options.wants(entry) {
+            // A folder is made for what is wanted in it, which comes before it.
+            let folder = matches!(entry.kind, EntryKind::Folder { .. });
+            return Ok(if folder { Plan::All } else { Plan::Settled(Outcome::Unwanted) });
+        }
         let (parent, name) = entry.path.split();
         let found = cursor.find(parent).and_then(|folder| Ok((folder.inspect(name)?, folder)));
         let (there, folder) = match found {
@@ -39,7 +45,7 @@ impl Sink {
                 None => return Err(DiskFault::new(error, self.path.join(entry.path.as_str()))),
             },
         };
-        let settled = there.and_then(|there| on_conflict.meets(&entry.kind, there.form));
+        let settled = there.and_then(|there| on_conflict.meets(&entry.kind, &there));
         let skip = on_conflict == OnConflict::Skip;
         match &entry.kind {
             EntryKind::Link { target } if !skip && folder.is_some_and(|it| points_to(it, name, target)) => {
@@ -48,8 +54,12 @@ impl Sink {
             EntryKind::Link { .. } | EntryKind::Folder { .. } => Ok(settled.map_or(Plan::All, Plan::Settled)),
             &EntryKind::File { size, mtime, .. } => {
                 let announced = Announced { path: entry.path.clone(), size, mtime };
-                let (plan, place) = match there.filter(|there| !skip && announced.resembles(there)) {
-                    Some(there) => (self.compare_with(&there), Place::Named(there)),
+                let alike = |there: &Stat| !skip && announced.resembles(there, self.options.alike);
+                let (plan, place) = match there.filter(alike) {
+                    Some(_) if self.options.alike == Alike::Unread => {
+                        return Ok(Plan::Settled(Outcome::Unwanted));
+                    }
+                    Some(there) => (compare_with(&there, settled), Place::Named(there)),
                     None => match settled {
                         Some(outcome) => return Ok(Plan::Settled(outcome)),
                         None => self.look_in_stages(&announced)?,
@@ -58,18 +68,6 @@ impl Sink {
                 lock(&self.under_way).insert(number, UnderWay { announced: Some(announced), place });
                 Ok(plan)
             }
-        }
-    }
-
-    /// What to do with an entry of the size and time of the file that has its name.
-    fn compare_with(&self, there: &Stat) -> Plan {
-        let otherwise = match self.options.on_conflict {
-            OnConflict::Overwrite | OnConflict::Rename => Otherwise::Restart,
-            taken @ (OnConflict::Refuse | OnConflict::Skip) => Otherwise::Settle(taken.taken()),
-        };
-        match u32::try_from(chunk_count(there.size)).unwrap_or(u32::MAX) {
-            0 => Plan::All,
-            chunks => Plan::Here { chunks, otherwise },
         }
     }
 
@@ -155,5 +153,14 @@ impl Sink {
             }
             Some(Place::Nowhere) | None => Ok(()),
         }
+    }
+}
+
+/// What to do with an entry that `there`, which has its name, may be; `settled` is what it would come to if it is not.
+fn compare_with(there: &Stat, settled: Option<Outcome>) -> Plan {
+    let otherwise = settled.map_or(Otherwise::Restart, Otherwise::Settle);
+    match u32::try_from(chunk_count(there.size)).unwrap_or(u32::MAX) {
+        0 => Plan::All,
+        chunks => Plan::Here { chunks, otherwise },
     }
 }

@@ -23,7 +23,9 @@ impl From<Outcome> for Ends {
             Outcome::Kept { .. } => Kept,
             Outcome::Exists => Exists,
             Outcome::Skipped => Skipped,
-            Outcome::Refused | Outcome::SourceFailed(_) => panic!("{outcome:?} in a scene that can hold it"),
+            Outcome::Refused | Outcome::SourceFailed(_) | Outcome::Unwanted => {
+                panic!("{outcome:?} in a scene that can hold it")
+            }
         }
     }
 }

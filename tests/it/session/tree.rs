@@ -309,6 +309,7 @@ impl Tree {
                 (Outcome::SourceFailed(_), _) => &mut summary.source_failed,
                 (Outcome::Exists, _) => &mut summary.exists,
                 (Outcome::Skipped, _) => &mut summary.skipped,
+                (Outcome::Unwanted, _) => &mut summary.unwanted,
                 (Outcome::Refused, _) => &mut summary.refused,
                 (Outcome::Kept { .. }, EntryKind::File { .. }) => &mut summary.files,
                 (Outcome::Kept { .. }, EntryKind::Folder { .. }) => &mut summary.folders,

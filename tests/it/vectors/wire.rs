@@ -61,6 +61,7 @@ fn messages() -> Vec<PeerMessage> {
         Outcome::Skipped,
         Outcome::Refused,
         Outcome::SourceFailed(SourceFault::Changed),
+        Outcome::Unwanted,
     ];
     let settled = (0..).zip(outcomes).map(|(entry, outcome)| Settled { entry, outcome }).collect();
     let mut messages = vec![
