@@ -5,9 +5,12 @@
 //! looking inside. When it refuses, it closes with a [`CloseCode`], whose sentence tells the user what to
 //! do.
 
+mod sealed;
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::wire::close::CloseCode;
+pub use crate::wire::signaling::sealed::{SealedMessage, Unable};
 use crate::wire::{MAX_SIGNALING_FRAME, PathKind};
 
 /// The WebSocket's path on the server.
@@ -259,55 +262,6 @@ pub enum Relay {
         /// How the peers found each other.
         path: PathKind,
     },
-}
-
-/// What is inside a sealed box, as JSON: what the peers tell each other and the server never sees.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum SealedMessage {
-    /// S to R, first.
-    Hello {
-        /// `HMAC(K("host"), identity of the running host)`: equal on both sides when they run on one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        host: Option<Hex<32>>,
-    },
-    /// R to S, once.
-    Offer {
-        /// The description (RFC 8866).
-        sdp: String,
-        /// As in `Hello`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        host: Option<Hex<32>>,
-    },
-    /// S to R, once.
-    Answer {
-        /// The description.
-        sdp: String,
-    },
-    /// Either way, any number after the description.
-    Candidate {
-        /// An `RTCIceCandidateInit` (W3C WebRTC §4.8.1.2) as JSON text.
-        candidate: String,
-    },
-    /// Either way, in place of a description or after it: there will be no connection.
-    Unable {
-        /// Why.
-        why: Unable,
-    },
-    /// A kind that a newer peer knows.
-    #[serde(other)]
-    Unknown,
-}
-
-/// Why a peer cannot connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unable {
-    /// It wants to be reached through a relay only, and has none.
-    NoRelay,
-    /// A reason that a newer peer knows.
-    #[serde(other)]
-    Unknown,
 }
 
 /// A message of a kind that this version does not know: tolerated, counted, not acted upon.
