@@ -203,6 +203,41 @@ impl Waiting {
     }
 }
 
+/// A receiver whose question for the second seat went out with its connection, where the server takes it so.
+pub struct Joining {
+    signaling: Signaling,
+    code: Code,
+    nr: [u8; 16],
+}
+
+impl Joining {
+    /// Connects to the server with the question under way, which saves a round trip.
+    ///
+    /// # Errors
+    /// [`SignalingClientError`]: there is no such server. Had it heard the question before it was lost, the code is spent.
+    pub async fn dial(
+        dialer: &Dialer,
+        url: &ServerUrl,
+        within: Duration,
+        code: Code,
+    ) -> Result<Self, SignalingClientError> {
+        let nr = random();
+        let signaling = Signaling::connect_joining(dialer, url, within, code.nameplate(), nr).await?;
+        Ok(Self { signaling, code, nr })
+    }
+
+    /// Takes the second seat of the code's room.
+    ///
+    /// # Errors
+    /// [`ConnectError::Signaling`]: the server does not know the room, or is there no more.
+    pub async fn seated(self) -> Result<Joined, ConnectError> {
+        let Self { mut signaling, code, nr } = self;
+        let room = signaling.join(code.nameplate(), nr).await?;
+        let (ns, nr, ice_servers) = (Hex(room.ns), Hex(nr), room.ice);
+        Ok(Joined { role: Role::Receiver, signaling, code, ns, nr, ice_servers })
+    }
+}
+
 /// Two peers in one room; the code is spent whatever comes.
 pub struct Joined {
     role: Role,
@@ -218,11 +253,8 @@ impl Joined {
     ///
     /// # Errors
     /// [`ConnectError::Signaling`]: the server is not there, or does not know the room.
-    pub async fn join(mut signaling: Signaling, code: Code) -> Result<Self, ConnectError> {
-        let nr = random();
-        let room = signaling.join(code.nameplate(), nr).await?;
-        let (ns, nr, ice_servers) = (Hex(room.ns), Hex(nr), room.ice);
-        Ok(Self { role: Role::Receiver, signaling, code, ns, nr, ice_servers })
+    pub async fn join(signaling: Signaling, code: Code) -> Result<Self, ConnectError> {
+        Joining { signaling, code, nr: random() }.seated().await
     }
 
     /// Agrees on keys, finds a path, and checks that it ends at the peer.

@@ -11,17 +11,17 @@
 
 mod dial;
 mod error;
+mod opening;
 mod url;
 
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::{self, Instant, Interval, MissedTickBehavior};
+use tokio::time::{self, Instant, Interval};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
-use crate::dial::{BoxStream, Dialer};
+use crate::dial::BoxStream;
 pub use crate::signaling::error::SignalingClientError;
 pub use crate::signaling::url::{ServerUrl, ServerUrlError};
 use crate::wire::signaling::{
@@ -54,6 +54,9 @@ pub struct Signaling {
     silence: Duration,
     unknown: u32,
     date: Option<String>,
+    is_here: bool,
+    /// What the server took with the request for the WebSocket, until its answer is asked for.
+    said: Option<ClientMessage>,
 }
 
 /// A room that is waiting for its receiver.
@@ -102,36 +105,14 @@ pub enum Incoming {
 }
 
 impl Signaling {
-    /// Connects without any proxy; `timeout` bounds this and every later request.
-    ///
-    /// Cancel safe: nothing is left behind.
-    ///
-    /// # Errors
-    /// All but `Closed` and `TooLong`.
-    pub async fn connect(url: &ServerUrl, timeout: Duration) -> Result<Self, SignalingClientError> {
-        Self::connect_by(&Dialer::default(), url, timeout).await
-    }
-
-    /// The same, on the way that `dialer` knows.
-    ///
-    /// # Errors
-    /// As [`connect`](Self::connect).
-    pub async fn connect_by(
-        dialer: &Dialer,
-        url: &ServerUrl,
-        timeout: Duration,
-    ) -> Result<Self, SignalingClientError> {
-        let opened = time::timeout(timeout, dial::open(dialer, url, socket_config())).await;
-        let (socket, date) = opened.map_err(|_| SignalingClientError::TimedOut(timeout))??;
-        let mut ping = time::interval(PING);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ping.reset();
-        Ok(Self { socket, timeout, ping, heard: Instant::now(), silence: SILENCE, unknown: 0, date })
-    }
-
     /// The server's clock when the connection was opened, in the words of HTTP (RFC 9110 §6.6.1), unread; at most 64 bytes.
     pub fn server_date(&self) -> Option<&str> {
         self.date.as_deref()
+    }
+
+    /// Whether the server's address is a loopback one: then it is on this machine, as far as one can see.
+    pub fn is_here(&self) -> bool {
+        self.is_here
     }
 
     /// Asks for a room; `ns` is the sender's half of the session id.
@@ -234,7 +215,9 @@ impl Signaling {
     async fn ask(&mut self, request: &ClientMessage) -> Result<ServerMessage, SignalingClientError> {
         let timeout = self.timeout;
         let answer = async {
-            self.write(request).await?;
+            if self.said.take().as_ref() != Some(request) {
+                self.write(request).await?;
+            }
             self.next_message().await
         };
         time::timeout(timeout, answer).await.unwrap_or(Err(SignalingClientError::TimedOut(timeout)))
@@ -324,16 +307,6 @@ impl Signaling {
             Err(_) => Err(SignalingClientError::Malformed),
         }
     }
-}
-
-/// The default would set aside 128 KiB for reading and take messages of 64 MiB.
-fn socket_config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(MAX_SIGNALING_FRAME)
-        .write_buffer_size(0)
-        .max_write_buffer_size(8 * MAX_SIGNALING_FRAME)
-        .max_message_size(Some(MAX_SIGNALING_FRAME))
-        .max_frame_size(Some(MAX_SIGNALING_FRAME))
 }
 
 #[cfg(test)]

@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::code::Code;
-use crate::connect::{ConnectError, Joined, Policy};
+use crate::connect::{ConnectError, Joined, Joining, Policy};
 use crate::dial::Dialer;
 use crate::error::Error;
 use crate::event::Event;
 use crate::lan::{self, Finder, Scope};
 use crate::recv::Options;
 use crate::send::{Meeting, SERVER_WITHIN};
-use crate::signaling::{ServerUrl, Signaling, SignalingClientError};
+use crate::signaling::{ServerUrl, SignalingClientError};
 use crate::transfer::Teller;
 use crate::wire::signaling::CloseCode;
 
@@ -71,9 +71,8 @@ pub(super) async fn seek(options: &Options, teller: &Teller) -> Result<(Place, J
 }
 
 async fn join(dialer: &Dialer, url: &ServerUrl, code: &Code) -> Result<Joined, Error> {
-    let signaling = Signaling::connect_by(dialer, url, SERVER_WITHIN).await;
-    let signaling = signaling.map_err(|error| Error::server(url, error))?;
-    Joined::join(signaling, code.clone()).await.map_err(Error::Join)
+    let joining = Joining::dial(dialer, url, SERVER_WITHIN, code.clone()).await;
+    joining.map_err(|error| Error::server(url, error))?.seated().await.map_err(Error::Join)
 }
 
 /// Looks for the sender on this machine and, beyond [`Scope::Loopback`], on the local network.
@@ -112,8 +111,9 @@ async fn join_one(
                     Some(address) => {
                         let (url, code) = (ServerUrl::from(address), code.clone());
                         dials.spawn(async move {
-                            let joined = Joined::join(Signaling::connect(&url, ADDRESS_WITHIN).await?, code);
-                            joined.await.map(|joined| (url, joined))
+                            let dialer = Dialer::default();
+                            let joining = Joining::dial(&dialer, &url, ADDRESS_WITHIN, code).await?;
+                            joining.seated().await.map(|joined| (url, joined))
                         });
                     }
                     None => finding = false,

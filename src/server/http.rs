@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 
 use crate::server::desk::{Desk, Ticket};
 use crate::server::{socket, stopped};
-use crate::wire::signaling::SOCKET_PATH;
+use crate::wire::signaling::{FIRST_HEADER, MAX_FIRST_HEADER, SOCKET_PATH};
 
 /// Bytes of request head that are read at most; hyper wants 8 KiB or more.
 const HEAD_BYTES: usize = 8 * 1024;
@@ -45,18 +45,16 @@ pub(super) async fn serve(
     let Some(ticket) = ticket else {
         return;
     };
-    upgrade(request.upgrade, desk, ticket, stopping).await;
-}
-
-async fn upgrade(upgrade: OnUpgrade, desk: Arc<Desk>, ticket: Ticket, stopping: watch::Receiver<bool>) {
-    if let Ok(Ok(upgraded)) = time::timeout(desk.config.timing.handshake, upgrade).await {
-        socket::serve(TokioIo::new(upgraded), desk, ticket, stopping).await;
+    if let Ok(Ok(upgraded)) = time::timeout(desk.config.timing.handshake, request.upgrade).await {
+        socket::serve(TokioIo::new(upgraded), desk, ticket, request.first, stopping).await;
     }
 }
 
 /// A request that becomes a WebSocket.
 struct SocketRequest {
     upgrade: OnUpgrade,
+    /// What the client says first, if that came with the request.
+    first: Option<String>,
     /// The client, in the words of the proxy.
     client: Option<IpAddr>,
 }
@@ -98,17 +96,27 @@ fn respond(
             plain(StatusCode::FORBIDDEN, "this rendezvous does not talk to web pages\n")
         }
         SOCKET_PATH => match create_response_with_body(request, Full::default) {
-            Ok(response) => {
+            Ok(mut response) => {
+                let first = first_words(request.headers());
+                if first.is_some() {
+                    response.headers_mut().insert(FIRST_HEADER, HeaderValue::from_static("taken"));
+                }
                 let client = forwarded_for(request.headers(), &desk.config.trusted_proxies);
                 let upgrade = hyper::upgrade::on(request);
                 *accepted.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(SocketRequest { upgrade, client });
+                    Some(SocketRequest { upgrade, first, client });
                 response
             }
             Err(_) => not_found(),
         },
         _ => not_found(),
     }
+}
+
+/// What the client says before the WebSocket is open: one header of a bounded length, or nothing.
+fn first_words(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(FIRST_HEADER)?.to_str().ok()?;
+    (value.len() <= MAX_FIRST_HEADER).then(|| value.to_owned())
 }
 
 fn not_found() -> Response<Full<Bytes>> {

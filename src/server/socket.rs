@@ -32,8 +32,15 @@ const STRAYS_PER_MINUTE: u32 = 60;
 const DRAIN_BYTES: u64 = 1 << 20;
 
 /// Serves one WebSocket to its end.
-pub(crate) async fn serve<S>(stream: S, desk: Arc<Desk>, ticket: Ticket, stopping: watch::Receiver<bool>)
-where
+///
+/// `first` is what came with the request for it, and counts as its first text.
+pub(crate) async fn serve<S>(
+    stream: S,
+    desk: Arc<Desk>,
+    ticket: Ticket,
+    first: Option<String>,
+    stopping: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(socket_config())).await;
@@ -45,7 +52,7 @@ where
     let strays = Bucket::new(Instant::now());
     let place = Place::Standing(mailbox);
     let mut connection = Connection { socket, desk, ticket, place, mail, ping, heard: now, strays };
-    let ending = connection.attend(stopping).await;
+    let ending = connection.attend(first, stopping).await;
     connection.end(ending).await;
 }
 
@@ -92,8 +99,11 @@ enum Ending {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    async fn attend(&mut self, mut stopping: watch::Receiver<bool>) -> Ending {
+    async fn attend(&mut self, first: Option<String>, mut stopping: watch::Receiver<bool>) -> Ending {
         if let Some(code) = self.ticket.refusal {
+            return Ending::Close(code);
+        }
+        if let Some(Err(code)) = first.map(|text| self.handle_text(&text)) {
             return Ending::Close(code);
         }
         loop {

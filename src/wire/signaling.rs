@@ -16,6 +16,14 @@ use crate::wire::{MAX_SIGNALING_FRAME, PathKind};
 /// The WebSocket's path on the server.
 pub const SOCKET_PATH: &str = "/ws";
 
+/// Header of a request for the WebSocket that carries the client's first message, as the JSON that a text frame would hold, in ASCII.
+///
+/// A server that takes it says the same header, with any value, in its response; one that does not know it says nothing.
+pub const FIRST_HEADER: &str = "p2pcp-first";
+
+/// Longest value of [`FIRST_HEADER`], in bytes; a `join` has about 85.
+pub const MAX_FIRST_HEADER: usize = 512;
+
 /// Port of a server when nothing else is said.
 pub const DEFAULT_PORT: u16 = 8091;
 

@@ -12,7 +12,10 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::server::tests::{NR, NS, TestServer, bye, create, join, patient, sealed};
 use crate::server::{Config, OnlySession};
 use crate::wire::PathKind;
-use crate::wire::signaling::{ClientMessage, CloseCode, Hex, IceServer, Nameplate, Relay, ServerMessage};
+use crate::wire::signaling::{
+    ClientMessage, CloseCode, FIRST_HEADER, Hex, IceServer, MAX_FIRST_HEADER, Nameplate, Relay,
+    ServerMessage, render,
+};
 
 #[tokio::test]
 async fn two_peers_meet_talk_and_part() {
@@ -126,4 +129,33 @@ async fn stopping_tells_everybody_and_leaves_no_task() {
     tokio::join!(server.stop(), clients);
     assert_eq!(counts.strong_count(), 0, "a task still holds the server");
     drop(asking);
+}
+
+/// A `join` that came with the request for the WebSocket is as good as one in a frame, and as much of a guess.
+#[tokio::test]
+async fn the_first_message_may_come_with_the_request() {
+    let server = TestServer::start(patient()).await;
+    let mut sender = server.client().await;
+    let nameplate = sender.create().await;
+    let joining = |text: String| {
+        let mut request = server.request();
+        request.headers_mut().insert(FIRST_HEADER, text.parse().unwrap());
+        server.client_with(request)
+    };
+    let mut receiver = joining(render(&join(nameplate))).await.unwrap();
+    assert!(matches!(receiver.recv().await, ServerMessage::Joined { ns: NS, .. }));
+    assert!(matches!(sender.recv().await, ServerMessage::Peer { nr: NR, .. }));
+    receiver.send(&ClientMessage::Relay(sealed(0, 8))).await;
+    assert_eq!(sender.recv().await, ServerMessage::Relay(sealed(0, 8)));
+    for (text, code) in [
+        (render(&join(nameplate)), CloseCode::NoRoom),
+        ("{".to_owned(), CloseCode::Malformed),
+        (render(&ClientMessage::Relay(bye(PathKind::Direct))), CloseCode::Malformed),
+    ] {
+        assert_eq!(joining(text.clone()).await.unwrap().closed().await, Some(code), "{text}");
+    }
+    // One that is too long was not taken, and says so by its silence; the client may still speak.
+    let mut late = joining("x".repeat(MAX_FIRST_HEADER + 1)).await.unwrap();
+    assert!(late.create().await != nameplate);
+    server.stop().await;
 }
