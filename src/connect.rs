@@ -4,17 +4,21 @@
 //! neither. A [`Bound`] link is one over which the peer has proven, for the very DTLS certificates in
 //! use, that it knows the code. Any failure after a join has spent the code.
 
+mod agree;
+mod attempt;
 mod bind;
 mod exchange;
 pub mod ice;
 mod names;
 pub mod reunion;
+mod sealed;
 
 use std::time::Duration;
 
 use crate::code::{Code, WordCount};
+use crate::connect::agree::agree;
+use crate::connect::exchange::Exchange;
 pub use crate::connect::exchange::Leaving;
-use crate::connect::exchange::{Exchange, agree};
 use crate::connect::ice::IceServers;
 use crate::connect::reunion::Reunion;
 use crate::crypto::keys::Complete;
@@ -265,11 +269,11 @@ impl Joined {
         let Self { role, signaling, code, ns, nr, ice_servers } = self;
         surroundings.add(&ice_servers);
         let context = Context { secret: code.secret(), nameplate: code.nameplate(), ns, nr };
-        let mut exchange = Exchange::new(role, signaling, Patience::FIRST);
+        let (mut exchange, host) = Exchange::new(role, signaling, Patience::FIRST, surroundings);
         let result = async {
-            let schedule = agree(&mut exchange, context, &random()).await?;
-            let (link, path) = exchange.connect(&schedule, surroundings).await?;
-            Ok((link, path, schedule))
+            let mut agreement = agree(&mut exchange, context, &random(), host.as_deref()).await?;
+            let (link, path) = exchange.connect(&mut agreement).await?;
+            Ok((link, path, agreement.schedule))
         }
         .await;
         match result {

@@ -2,24 +2,33 @@
 
 use tokio::task::JoinSet;
 
+use crate::connect::agree::Agreement;
+use crate::connect::attempt::{Attempt, Due, MAX_EARLY_CANDIDATES};
 use crate::connect::bind::bind;
-use crate::connect::names::NamedCandidates;
+use crate::connect::ice::IceServers;
+use crate::connect::sealed::Sealed;
 use crate::connect::{ConnectError, Limit, Patience, Surroundings};
 use crate::crypto::Role;
-use crate::crypto::keys::{Host, Schedule};
-use crate::crypto::seal::{Opener, Sealer};
-use crate::session::handshake::{self, Context, HandshakeError, RANDOM_BYTES};
+use crate::dial::Dialer;
 use crate::signaling::{Incoming, Signaling};
 use crate::transport::Path;
-use crate::transport::peer::{Grounds, Lane, LaneError, LaneEvent, Policy, Reach, WebRtcLink};
+use crate::transport::peer::{Better, Grounds, Lane, LaneError, LaneEvent, Policy, Reach, WebRtcLink};
 use crate::wire::PathKind;
-use crate::wire::signaling::{Base64, Hex, Relay, SealedMessage, Unable};
+use crate::wire::signaling::{Hex, Relay, SealedMessage, Unable};
 
 /// One attempt to meet, over one room.
 pub(super) struct Exchange {
-    role: Role,
-    signaling: Signaling,
+    pub(super) role: Role,
+    pub(super) signaling: Signaling,
     patience: Patience,
+    limit: Limit,
+    ice: IceServers,
+    interfaces: Vec<String>,
+    dialer: Dialer,
+    lanes: Option<u8>,
+    better: Option<Better>,
+    /// A receiver's lane that was offered before the sender's hello was there.
+    ahead: Option<Attempt>,
 }
 
 /// A connection to a server that is being closed; whoever drops this does not wait for that.
@@ -38,72 +47,96 @@ impl Leaving {
     }
 }
 
-/// Runs the PAKE and the confirmation.
-pub(super) async fn agree(
-    exchange: &mut Exchange,
-    context: Context<'_>,
-    random: &[u8; RANDOM_BYTES],
-) -> Result<Schedule, ConnectError> {
-    let (sharing, share) = handshake::start(exchange.role, context, random);
-    // Neither waits for the other's share, which saves a round trip: a share tells nothing of the words, and
-    // what tests a guess is the receiver's confirmation, which the sender answers only when it is right.
-    exchange.signaling.send(share).await?;
-    let theirs = exchange.peer_message().await?;
-    let (confirming, confirm) = sharing.handle(&theirs)?;
-    if let Some(confirm) = confirm {
-        exchange.signaling.send(confirm).await?;
-    }
-    let theirs = exchange.peer_message().await.map_err(|error| match (error, exchange.role) {
-        // The sender ends the attempt when our confirmation does not verify.
-        (ConnectError::PeerLeft, Role::Receiver) => ConnectError::Refused,
-        (error, _) => error,
-    })?;
-    let (schedule, confirm) = confirming.handle(&theirs)?;
-    if let Some(confirm) = confirm {
-        exchange.signaling.send(confirm).await?;
-    }
-    Ok(schedule)
-}
-
-/// Confirms keys that both sides have from their first meeting, receiver first.
-pub(super) async fn confirm(exchange: &mut Exchange, schedule: &Schedule) -> Result<(), ConnectError> {
-    let ta = schedule.confirm_receiver();
-    let forged = |_| ConnectError::Handshake(HandshakeError::WrongCode);
-    match exchange.role {
-        Role::Receiver => {
-            exchange.signaling.send(Relay::Confirm { t: Hex(ta) }).await?;
-            let Relay::Confirm { t } = exchange.peer_message().await? else {
-                return Err(ConnectError::Unexpected("no confirmation"));
-            };
-            schedule.verify_sender(&ta, &t.0).map_err(forged)
-        }
-        Role::Sender => {
-            let Relay::Confirm { t } = exchange.peer_message().await? else {
-                return Err(ConnectError::Unexpected("no confirmation"));
-            };
-            schedule.verify_receiver(&t.0).map_err(forged)?;
-            Ok(exchange.signaling.send(Relay::Confirm { t: Hex(schedule.confirm_sender(&t.0)) }).await?)
-        }
-    }
-}
-
 impl Exchange {
-    pub(super) fn new(role: Role, signaling: Signaling, patience: Patience) -> Self {
-        Self { role, signaling, patience }
+    /// Also gives back what names the running host, if a path inside it may be used.
+    pub(super) fn new(
+        role: Role,
+        signaling: Signaling,
+        patience: Patience,
+        surroundings: Surroundings,
+    ) -> (Self, Option<Vec<u8>>) {
+        let Surroundings { limit, host, ice, lanes, policy, interfaces, dialer, better, server: _ } =
+            surroundings;
+        // Neither a relay nor a named interface is on the way inside one host.
+        let host = host.filter(|_| policy != Policy::RelayOnly && interfaces.is_empty());
+        let ahead = None;
+        let new = Self { role, signaling, patience, limit, ice, interfaces, dialer, lanes, better, ahead };
+        (new, host)
     }
 
     /// The peer's next message, which must come soon.
-    async fn peer_message(&mut self) -> Result<Relay, ConnectError> {
-        let next = tokio::time::timeout(self.patience.peer, self.signaling.recv());
-        match next.await.map_err(|_| ConnectError::PeerSilent)?? {
-            Incoming::Relay(Relay::Bye { .. }) | Incoming::Gone => Err(ConnectError::PeerLeft),
-            Incoming::Relay(relay) => Ok(relay),
-            Incoming::Peer { .. } => Err(ConnectError::Unexpected("a second peer")),
+    pub(super) async fn peer_message(&mut self) -> Result<Relay, ConnectError> {
+        let next = tokio::time::timeout(self.patience.peer, self.signaling.recv()).await;
+        relay_of(next.map_err(|_| ConnectError::PeerSilent)??)
+    }
+
+    /// The same; meanwhile the candidates of a lane that was offered ahead go out.
+    pub(super) async fn hear(&mut self, sealed: &mut Sealed) -> Result<Relay, ConnectError> {
+        let deadline = tokio::time::Instant::now() + self.patience.peer;
+        while let Some(ahead) = &mut self.ahead {
+            let event = tokio::select! {
+                next = tokio::time::timeout_at(deadline, self.signaling.recv()) => {
+                    return relay_of(next.map_err(|_| ConnectError::PeerSilent)??);
+                }
+                event = ahead.lane.next_event() => event,
+            };
+            match event {
+                // If the room is gone, `recv` says so, and what it means.
+                LaneEvent::Candidate(candidate) => {
+                    self.send_sealed(sealed, &SealedMessage::Candidate { candidate }).await.ok();
+                }
+                LaneEvent::Failed => return Err(LaneError::NoPath.into()),
+                LaneEvent::Gathered | LaneEvent::Silent | LaneEvent::Open => (),
+            }
         }
+        self.peer_message().await
+    }
+
+    /// Offers a lane before the sender's confirmation and hello are there, which saves a round trip.
+    ///
+    /// Only who has the code can open the box. Where this host has no name, or is the only one that counts, the hello would not
+    /// change the offer. Else the peer is taken to be elsewhere, unless the server is here: then the hello is near.
+    pub(super) async fn offer_ahead(
+        &mut self,
+        sealed: &mut Sealed,
+        host: Option<Hex<32>>,
+    ) -> Result<(), ConnectError> {
+        let (same_host, elsewhere) = match (self.limit, host) {
+            (Limit::ThisHost, _) => (true, false),
+            (_, None) => (false, false),
+            (_, Some(_)) if !self.signaling.is_here() => (false, true),
+            (_, Some(_)) => return Ok(()),
+        };
+        let lane = match self.new_lane(same_host, sealed).await {
+            // A machine without a network may still have its peer on it.
+            Err(ConnectError::Lane(LaneError::Local(_))) if elsewhere => return Ok(()),
+            lane => lane?,
+        };
+        let attempt = self.ahead.insert(Attempt::new(lane, Due::Nothing));
+        let sdp = attempt.lane.offer().await?;
+        self.send_sealed(sealed, &SealedMessage::Offer { sdp, host, elsewhere }).await
+    }
+
+    /// A lane of ours, or the peer hears why there is none.
+    async fn new_lane(&mut self, same_host: bool, sealed: &mut Sealed) -> Result<Lane, ConnectError> {
+        let lane = match same_host {
+            true => Lane::new(Reach::SameHost, &[]).await,
+            false => {
+                let found = self.ice.found(self.interfaces.clone()).await;
+                Lane::on(Grounds { dialer: self.dialer.clone(), ..found }).await
+            }
+        };
+        if matches!(lane, Err(LaneError::NoRelay)) {
+            self.send_sealed(sealed, &SealedMessage::Unable { why: Unable::NoRelay }).await?;
+        }
+        Ok(lane?)
     }
 
     /// Tells server and peer that the room is not needed any more.
     pub(super) async fn leave(mut self, path: Option<PathKind>) {
+        if let Some(ahead) = self.ahead.take() {
+            ahead.lane.abandon().await;
+        }
         self.say_goodbye(path.unwrap_or(PathKind::Failed)).await;
         self.signaling.close().await;
     }
@@ -121,41 +154,37 @@ impl Exchange {
     /// Finds a path and binds it.
     pub(super) async fn connect(
         &mut self,
-        schedule: &Schedule,
-        surroundings: Surroundings,
+        agreement: &mut Agreement,
     ) -> Result<(WebRtcLink, Path), ConnectError> {
-        let (sealer, opener) = schedule.seals(self.role);
-        let mut sealed = Sealed { role: self.role, sealer, opener };
-        let Surroundings { limit, host, ice, lanes, policy, interfaces, dialer, better, server: _ } =
-            surroundings;
-        // Neither a relay nor a named interface is on the way inside one host.
-        let host = host.filter(|_| policy != Policy::RelayOnly && interfaces.is_empty());
-        let host = host.map(|host| Hex(schedule.key::<Host>().mac(&host)));
-        let new_lane = async |theirs: Option<Hex<32>>| match limit == Limit::ThisHost
-            || (host.is_some() && host == theirs)
-        {
-            true => Lane::new(Reach::SameHost, &[]).await,
-            false => Lane::on(Grounds { dialer, ..ice.found(interfaces).await }).await,
-        };
+        let Agreement { schedule, sealed, host } = agreement;
         let mut attempt = match self.role {
             Role::Sender => {
-                self.send_sealed(&mut sealed, &SealedMessage::Hello { host }).await?;
-                let SealedMessage::Offer { sdp, host: theirs } = self.open_next(&mut sealed).await? else {
-                    return Err(ConnectError::Unexpected("no offer"));
-                };
-                Attempt::new(self.or_tell(new_lane(theirs).await, &mut sealed).await?, Some(sdp))
+                self.send_sealed(sealed, &SealedMessage::Hello { host: *host }).await?;
+                let (sdp, theirs) = self.hear_offer(sealed, *host).await?;
+                let lane = self.new_lane(self.is_same_host(*host, theirs), sealed).await?;
+                Attempt::new(lane, Due::Answer(sdp))
             }
             Role::Receiver => {
-                let SealedMessage::Hello { host: theirs } = self.open_next(&mut sealed).await? else {
+                let hello = self.hear(sealed).await?;
+                let SealedMessage::Hello { host: theirs } = not_unable(sealed.open(&hello)?)? else {
                     return Err(ConnectError::Unexpected("no hello"));
                 };
-                Attempt::new(self.or_tell(new_lane(theirs).await, &mut sealed).await?, None)
+                let same_host = self.is_same_host(*host, theirs);
+                match self.ahead.take() {
+                    Some(ahead) if !same_host || self.limit == Limit::ThisHost => ahead,
+                    ahead => {
+                        if let Some(void) = ahead {
+                            void.lane.abandon().await;
+                        }
+                        Attempt::new(self.new_lane(same_host, sealed).await?, Due::Offer)
+                    }
+                }
             }
         };
         let patience = self.patience.path;
         let open = async {
-            self.describe(&mut attempt, &mut sealed, host).await?;
-            self.find_path(&mut attempt, &mut sealed).await?;
+            self.describe(&mut attempt, sealed, *host).await?;
+            self.find_path(&mut attempt, sealed).await?;
             Ok(attempt.lane.fingerprints().await?)
         };
         // A lane that is only dropped keeps its sockets: every way out of here abandons or binds it.
@@ -163,7 +192,7 @@ impl Exchange {
             Ok(fingerprints) => {
                 let bound = bind(self.role, attempt.lane, fingerprints, schedule, self.patience.peer).await?;
                 let (link, path) = bound;
-                Ok((link.growing(lanes, &path, better), path))
+                Ok((link.growing(self.lanes, &path, self.better.take()), path))
             }
             Err(error) => {
                 attempt.lane.abandon().await;
@@ -172,28 +201,46 @@ impl Exchange {
         }
     }
 
-    /// A lane of ours, or the peer hears why there is none.
-    async fn or_tell(
-        &mut self,
-        lane: Result<Lane, LaneError>,
-        sealed: &mut Sealed,
-    ) -> Result<Lane, ConnectError> {
-        if matches!(lane, Err(LaneError::NoRelay)) {
-            self.send_sealed(sealed, &SealedMessage::Unable { why: Unable::NoRelay }).await?;
-        }
-        Ok(lane?)
+    /// Whether the peer runs on this host, by both tags, or has to.
+    fn is_same_host(&self, ours: Option<Hex<32>>, theirs: Option<Hex<32>>) -> bool {
+        self.limit == Limit::ThisHost || (ours.is_some() && ours == theirs)
     }
 
-    /// Answers the peer's description, or makes ours.
+    /// The offer that counts. One that was made for a peer elsewhere is void on the same host, and so are its candidates.
+    async fn hear_offer(
+        &mut self,
+        sealed: &mut Sealed,
+        host: Option<Hex<32>>,
+    ) -> Result<(String, Option<Hex<32>>), ConnectError> {
+        let mut has_void = false;
+        for _ in 0..MAX_EARLY_CANDIDATES {
+            match not_unable(sealed.open(&self.peer_message().await?)?)? {
+                SealedMessage::Offer { host: theirs, elsewhere: true, .. }
+                    if !has_void && host.is_some() && host == theirs =>
+                {
+                    has_void = true;
+                }
+                SealedMessage::Offer { sdp, host: theirs, elsewhere } if !(has_void && elsewhere) => {
+                    return Ok((sdp, theirs));
+                }
+                SealedMessage::Candidate { .. } | SealedMessage::Unknown if has_void => (),
+                _ => break,
+            }
+        }
+        Err(ConnectError::Unexpected("no offer"))
+    }
+
+    /// Answers the peer's description, or makes ours, if that is still due.
     async fn describe(
         &mut self,
         attempt: &mut Attempt,
         sealed: &mut Sealed,
         host: Option<Hex<32>>,
     ) -> Result<(), ConnectError> {
-        let message = match attempt.offered.take() {
-            Some(offer) => SealedMessage::Answer { sdp: attempt.lane.answer(offer).await? },
-            None => SealedMessage::Offer { sdp: attempt.lane.offer().await?, host },
+        let message = match std::mem::replace(&mut attempt.due, Due::Nothing) {
+            Due::Answer(offer) => SealedMessage::Answer { sdp: attempt.lane.answer(offer).await? },
+            Due::Offer => SealedMessage::Offer { sdp: attempt.lane.offer().await?, host, elsewhere: false },
+            Due::Nothing => return Ok(()),
         };
         self.send_sealed(sealed, &message).await
     }
@@ -243,93 +290,19 @@ impl Exchange {
     ) -> Result<(), ConnectError> {
         Ok(self.signaling.send(sealed.seal(message)).await?)
     }
+}
 
-    async fn open_next(&mut self, sealed: &mut Sealed) -> Result<SealedMessage, ConnectError> {
-        let relay = self.peer_message().await?;
-        match sealed.open(&relay)? {
-            SealedMessage::Unable { why } => Err(ConnectError::PeerUnable(why)),
-            message => Ok(message),
-        }
+fn not_unable(message: SealedMessage) -> Result<SealedMessage, ConnectError> {
+    match message {
+        SealedMessage::Unable { why } => Err(ConnectError::PeerUnable(why)),
+        message => Ok(message),
     }
 }
 
-/// A lane on its way up.
-struct Attempt {
-    lane: Lane,
-    /// The peer's description, until it is answered.
-    offered: Option<String>,
-    remote_described: bool,
-    /// Candidates that came before the description that they belong to.
-    early: Vec<String>,
-    /// Candidates that have names in place of addresses.
-    named: NamedCandidates,
-}
-
-/// Candidates kept while the description is not there yet.
-const MAX_EARLY_CANDIDATES: usize = 64;
-
-impl Attempt {
-    fn new(lane: Lane, offered: Option<String>) -> Self {
-        let remote_described = offered.is_some();
-        let (early, named) = (Vec::new(), NamedCandidates::default());
-        Self { lane, offered, remote_described, early, named }
-    }
-
-    async fn take(&mut self, message: SealedMessage) -> Result<(), ConnectError> {
-        match message {
-            SealedMessage::Answer { sdp } if !self.remote_described => {
-                self.lane.accept(sdp).await?;
-                self.remote_described = true;
-                for candidate in std::mem::take(&mut self.early) {
-                    self.add(&candidate).await;
-                }
-            }
-            SealedMessage::Candidate { candidate } if self.remote_described => self.add(&candidate).await,
-            SealedMessage::Candidate { candidate } => {
-                if self.early.len() < MAX_EARLY_CANDIDATES {
-                    self.early.push(candidate);
-                }
-            }
-            SealedMessage::Unknown => (),
-            SealedMessage::Unable { why } => return Err(ConnectError::PeerUnable(why)),
-            SealedMessage::Hello { .. } | SealedMessage::Offer { .. } | SealedMessage::Answer { .. } => {
-                return Err(ConnectError::Unexpected("a second description"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands a candidate to ICE, a named one when its address is known.
-    async fn add(&mut self, candidate: &str) {
-        if !self.lane.may_ask_around() || !self.named.take(candidate) {
-            self.lane.add_candidate(candidate).await;
-        }
-    }
-}
-
-/// The sealed conversation: one key and one count each way.
-struct Sealed {
-    role: Role,
-    sealer: Sealer,
-    opener: Opener,
-}
-
-impl Sealed {
-    fn seal(&mut self, message: &SealedMessage) -> Relay {
-        let text = serde_json::to_vec(message).expect("sealed messages have string keys and no maps");
-        let sealed = self.sealer.seal(&text);
-        Relay::Sealed { seq: sealed.seq, body: Base64(sealed.body) }
-    }
-
-    /// Opens a relayed message. A box that does not open ends the attempt: nobody honest made it.
-    fn open(&mut self, relay: &Relay) -> Result<SealedMessage, ConnectError> {
-        let Relay::Sealed { seq, body } = relay else {
-            return Err(ConnectError::Unexpected(match self.role {
-                Role::Sender => "an unsealed message from the receiver",
-                Role::Receiver => "an unsealed message from the sender",
-            }));
-        };
-        let text = self.opener.open(*seq, &body.0).map_err(|_| ConnectError::Tampered)?;
-        serde_json::from_slice(&text).map_err(|_| ConnectError::Unexpected("a sealed message that is none"))
+fn relay_of(incoming: Incoming) -> Result<Relay, ConnectError> {
+    match incoming {
+        Incoming::Relay(Relay::Bye { .. }) | Incoming::Gone => Err(ConnectError::PeerLeft),
+        Incoming::Relay(relay) => Ok(relay),
+        Incoming::Peer { .. } => Err(ConnectError::Unexpected("a second peer")),
     }
 }

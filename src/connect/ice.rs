@@ -86,7 +86,7 @@ impl IceServers {
     }
 
     /// What was found so far, waiting a moment for the rest.
-    pub(super) async fn found(mut self, interfaces: Vec<String>) -> Grounds {
+    pub(super) async fn found(&mut self, interfaces: Vec<String>) -> Grounds {
         let mut found: Vec<Found> = Vec::new();
         while let Some(result) = self.lookups.try_join_next() {
             found.extend(result.unwrap_or_default());

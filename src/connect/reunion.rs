@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use crate::connect::exchange::{Exchange, confirm};
+use crate::connect::agree::confirm;
+use crate::connect::exchange::Exchange;
 use crate::connect::{ConnectError, Patience, Surroundings, random};
 use crate::crypto::keys::{Meet, Resume, Schedule};
 use crate::crypto::{Key, Role};
@@ -65,10 +66,10 @@ impl Reunion {
             Role::Receiver => (met.nonce, nonce),
         };
         let schedule = Schedule::resumed(&self.key, &[sender, receiver].concat());
-        let mut exchange = Exchange::new(self.role, signaling, PATIENCE);
+        let (mut exchange, host) = Exchange::new(self.role, signaling, PATIENCE, surroundings);
         let result = async {
-            confirm(&mut exchange, &schedule).await?;
-            exchange.connect(&schedule, surroundings).await
+            let mut agreement = confirm(&mut exchange, schedule, host.as_deref()).await?;
+            exchange.connect(&mut agreement).await
         }
         .await;
         exchange.leave(result.as_ref().ok().map(|(_, path)| path.kind)).await;

@@ -1,7 +1,7 @@
 //! From a shared code to shared keys: PAKE, then confirmation, receiver first.
 //!
 //! ```text
-//! Receiver: Joined ─► pake(Ya) ─► gets pake(Yb) ─► confirm(Ta) ─► gets confirm(Tb) ─► Keys
+//! Receiver: Joined ─► pake(Ya) ─► gets pake(Yb) ─► confirm(Ta), may seal ─► gets confirm(Tb) ─► Keys
 //! Sender:   Peered ─► pake(Yb) ─► gets pake(Ya) ─► gets confirm(Ta) ─► confirm(Tb) ─► Keys
 //! ```
 //!
@@ -9,8 +9,9 @@
 //! that leaves it, so a guess cannot be tried twice. A wrong code shows as [`HandshakeError::WrongCode`]
 //! on the side that checks the confirmation.
 
-use crate::crypto::keys::Schedule;
+use crate::crypto::keys::{Host, Schedule};
 use crate::crypto::pake::{Flight, Pake};
+use crate::crypto::seal::{Opener, Sealer};
 use crate::crypto::{Mac, Role, lv};
 use crate::wire::PROTOCOL_VERSION;
 use crate::wire::signaling::{Hex, Nameplate, Relay};
@@ -102,6 +103,7 @@ pub struct Sharing {
 
 /// Keys that the peer has not confirmed yet.
 pub struct Confirming {
+    role: Role,
     schedule: Schedule,
     /// The receiver's own `Ta`, on which `Tb` depends.
     ta: Option<Mac>,
@@ -146,18 +148,32 @@ impl Sharing {
             Role::Receiver => Some(schedule.confirm_receiver()),
             Role::Sender => None,
         };
-        Ok((Confirming { schedule, ta }, ta.map(|ta| Relay::Confirm { t: Hex(ta) })))
+        let role = self.role;
+        Ok((Confirming { role, schedule, ta }, ta.map(|ta| Relay::Confirm { t: Hex(ta) })))
     }
 }
 
 impl Confirming {
+    /// Both ends of the sealed relay; call it once (see [`Schedule::seals`]).
+    ///
+    /// The receiver may seal as soon as it has said its `Ta`, which tells whoever guessed as much: only a sender with the
+    /// code has the key. Nobody opens anything before the other's confirmation verified.
+    pub fn seals(&self) -> (Sealer, Opener) {
+        self.schedule.seals(self.role)
+    }
+
+    /// The tag of the host that this side runs on.
+    pub fn host_tag(&self, identity: &[u8]) -> Mac {
+        self.schedule.key::<Host>().mac(identity)
+    }
+
     /// Takes the peer's confirmation. The sender also gets its own to send.
     ///
     /// # Errors
     /// [`HandshakeError::WrongCode`] or [`HandshakeError::OutOfTurn`].
     pub fn handle(self, message: &Relay) -> Result<(Schedule, Option<Relay>), HandshakeError> {
         let Relay::Confirm { t } = message else { return Err(HandshakeError::OutOfTurn) };
-        let Self { schedule, ta } = self;
+        let Self { schedule, ta, .. } = self;
         let answer = match ta {
             Some(ta) => schedule.verify_sender(&ta, &t.0).map(|()| None),
             None => schedule

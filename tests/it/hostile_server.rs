@@ -10,8 +10,10 @@
 //! middle     the server in the middle, and the two peers        guesses    wrong words, and PAKEs of its own
 //! tampering  messages changed, moved, repeated, made up         shares     what the PAKE stands on, changed
 //! manners    frames, kinds, closings, second guesses            lanes      a man in the middle of DTLS
+//! ahead      an offer that goes out before the sender's hello
 //! ```
 
+mod ahead;
 mod guesses;
 mod lanes;
 mod manners;

@@ -14,13 +14,16 @@ pub enum SealedMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<Hex<32>>,
     },
-    /// R to S, once.
+    /// R to S, once, or a second time where the first was for a peer elsewhere.
     Offer {
         /// The description (RFC 8866).
         sdp: String,
         /// As in `Hello`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<Hex<32>>,
+        /// It was made before R had the `Hello`, and is void if both run on one host: another one follows.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        elsewhere: bool,
     },
     /// S to R, once.
     Answer {

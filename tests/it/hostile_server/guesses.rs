@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 
 use crate::hostile_server::middle::{
-    Greeting, assert_unbound, beside, create, hear, honest, listen, meet_by, receive, seat_receiver,
+    Greeting, Said, assert_unbound, beside, create, hear, honest, listen, meet_by, receive, seat_receiver,
     seat_sender, send, send_alone, tell,
 };
 
@@ -38,8 +38,12 @@ async fn a_mistyped_code_is_a_wrong_code_on_both_sides() {
     assert_unbound("mistyped", &met);
     let confirmed = met.seen.iter().any(|it| it.from == Sender && matches!(it.relay, Relay::Confirm { .. }));
     assert!(!confirmed, "the sender's confirmation would let a guesser check more guesses at home");
-    let boxes = met.seen.iter().filter(|it| matches!(it.relay, Relay::Sealed { .. })).count();
-    assert_eq!(boxes, 0);
+    let sealed = |it: &&Said| it.from == Sender && matches!(it.relay, Relay::Sealed { .. });
+    assert_eq!(
+        met.seen.iter().filter(sealed).count(),
+        0,
+        "the sender seals nothing for a wrong confirmation"
+    );
     assert_wrong_code("sender", met.sender);
     assert_wrong_code("receiver", met.receiver);
 }
@@ -85,9 +89,15 @@ impl Guesser {
         (confirming, other)
     }
 
-    /// The peer says that it failed, and nothing else.
-    async fn hear_the_end(&mut self) {
-        let end = self.hear().await;
+    /// The peer says that it failed, and nothing else; but a receiver has sealed an offer for whoever has the code, and
+    /// the guess does not open that.
+    async fn hear_the_end(&mut self, guess: Option<&Schedule>) {
+        let mut end = self.hear().await;
+        while let (Some(Relay::Sealed { seq, body }), Some(guess)) = (&end, guess) {
+            assert!(guess.seals(Sender).1.open(*seq, &body.0).is_err(), "box {seq} opens");
+            assert!(guess.seals(Receiver).1.open(*seq, &body.0).is_err(), "box {seq} opens");
+            end = self.hear().await;
+        }
         assert_eq!(end, Some(Relay::Bye { path: PathKind::Failed }));
         assert_eq!(self.hear().await, None);
     }
@@ -105,7 +115,7 @@ async fn a_server_that_guesses_at_the_sender_gets_one_wrong_answer() {
         let (sharing, share) = guesser.start(GUESS, greeting.nameplate, ns, nr);
         let (_, ta) = guesser.share(sharing, share).await;
         guesser.say(ta).await;
-        guesser.hear_the_end().await;
+        guesser.hear_the_end(None).await;
     };
     let sender = send_alone(address);
     assert_wrong_code("sender", beside(Box::pin(server), sender).await);
@@ -127,18 +137,18 @@ async fn a_server_that_guesses_at_the_receiver_gets_one_wrong_answer() {
             let ns = Hex([8; 16]);
             tell(&mut socket, &ServerMessage::Joined { ns, ice: Vec::new() }).await;
             let mut guesser = Guesser { role: Sender, socket };
-            let (ta, own) = guess_at_receiver(&mut guesser, ns, nr).await;
+            let (ta, guess) = guess_at_receiver(&mut guesser, ns, nr).await;
+            let own = guess.confirm_sender(&ta);
             guesser.say(Relay::Confirm { t: Hex(forge(ta, own)) }).await;
-            guesser.hear_the_end().await;
+            guesser.hear_the_end(Some(&guess)).await;
         };
         let code = Code::parse("417-aloe-tuba").unwrap().code;
         assert_wrong_code(case, beside(Box::pin(server), receive(address, code)).await);
     }
 }
 
-/// Runs a sender's PAKE by the guess; gives the receiver's confirmation, and the answer that would be
-/// right if the guess were.
-async fn guess_at_receiver(guesser: &mut Guesser, ns: Hex<16>, nr: Hex<16>) -> (Mac, Mac) {
+/// Runs a sender's PAKE by the guess; gives the receiver's confirmation, and the keys that would be right if the guess were.
+async fn guess_at_receiver(guesser: &mut Guesser, ns: Hex<16>, nr: Hex<16>) -> (Mac, Schedule) {
     let (context, session_id) = (lv(&[b"p2pcp/1", b"R", b"S", b"417"]), [ns.0, nr.0].concat());
     let pake = Pake::start(GUESS.as_bytes(), &context, &session_id, &[5; 64]);
     let Some(Relay::Pake { y, ad }) = guesser.hear().await else { panic!("no share") };
@@ -149,7 +159,7 @@ async fn guess_at_receiver(guesser: &mut Guesser, ns: Hex<16>, nr: Hex<16>) -> (
     let schedule = Schedule::new(shared, &session_id, &context, theirs, own);
     let Some(Relay::Confirm { t: ta }) = guesser.hear().await else { panic!("no confirmation") };
     assert!(schedule.verify_receiver(&ta.0).is_err(), "what it learns: this guess was wrong");
-    (ta.0, schedule.confirm_sender(&ta.0))
+    (ta.0, schedule)
 }
 
 /// Two whole PAKEs, one with each side, by the same guess: neither confirms.
@@ -166,14 +176,21 @@ async fn a_pake_with_each_side_needs_the_words() {
         let mut to_receiver = Guesser { role: Sender, socket: to_receiver };
         let (sharing, share) = to_receiver.start(GUESS, greeting.nameplate, ns, nr);
         let (confirming, ta) = to_receiver.share(sharing, share).await;
+        let (_, mut opener) = confirming.seals();
         assert_eq!(confirming.handle(&ta).map(drop), Err(HandshakeError::WrongCode));
         let (sharing, share) = to_sender.start(GUESS, greeting.nameplate, ns, nr);
         let (_, own_ta) = to_sender.share(sharing, share).await;
         // Its own confirmation to one side, the sender's end as the answer to the other.
         to_sender.say(own_ta).await;
-        to_sender.hear_the_end().await;
+        to_sender.hear_the_end(None).await;
         to_receiver.say(Relay::Confirm { t: Hex([3; 32]) }).await;
-        to_receiver.hear_the_end().await;
+        let mut end = to_receiver.hear().await;
+        while let Some(Relay::Sealed { seq, body }) = &end {
+            assert!(opener.open(*seq, &body.0).is_err());
+            end = to_receiver.hear().await;
+        }
+        assert_eq!(end, Some(Relay::Bye { path: PathKind::Failed }));
+        assert_eq!(to_receiver.hear().await, None);
     };
     let peers = async {
         let waiting = create(address).await;

@@ -105,9 +105,9 @@ pub struct Met {
 
 /// What the server writes down.
 #[derive(Default)]
-struct Log {
+pub struct Log {
     nonces: Option<(Hex<16>, Hex<16>)>,
-    said: Vec<Said>,
+    pub said: Vec<Said>,
 }
 
 impl Met {
@@ -257,7 +257,7 @@ pub async fn seat_receiver(listener: &TcpListener) -> (WebSocketStream<TcpStream
     (receiver, nr)
 }
 
-async fn serve(listener: TcpListener, greeting: Greeting, attack: Attack, log: Arc<Mutex<Log>>) {
+pub async fn serve(listener: TcpListener, greeting: Greeting, attack: Attack, log: Arc<Mutex<Log>>) {
     let (mut sender, ns) = seat_sender(&listener, &greeting).await;
     let (mut receiver, nr) = seat_receiver(&listener).await;
     log.lock().expect("nobody panicked with it").nonces = Some((ns, nr));

@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use p2pcp::connect::ConnectError;
 use p2pcp::crypto::Role::{self, Receiver, Sender};
+use p2pcp::session::handshake::HandshakeError;
 use p2pcp::wire::PathKind;
 use p2pcp::wire::signaling::{Base64, Hex, Relay};
 
@@ -134,21 +135,23 @@ async fn a_repeated_message_ends_the_attempt() {
 /// A message that never comes, and then the end, or the next.
 #[tokio::test]
 async fn a_dropped_message_ends_the_attempt() {
-    for (from, number) in
-        [(Receiver, PAKE), (Sender, PAKE), (Receiver, CONFIRM), (Sender, CONFIRM), (Sender, FIRST_BOX)]
-    {
+    for (from, number) in [(Receiver, PAKE), (Sender, PAKE), (Receiver, CONFIRM)] {
         let cut = instead(from, number, |out, _| {
             out.close(Sender);
             out.close(Receiver);
         });
         check_unbound(&format!("{number} from {from:?} dropped"), cut).await;
     }
-    let failed = Relay::Bye { path: PathKind::Failed };
-    let cut = instead(Receiver, FIRST_BOX, move |out, _| {
-        out.relay(Sender, &failed);
-        out.relay(Receiver, &failed);
-    });
-    check_unbound("the offer dropped", cut).await;
+    // From here on the sender may have the offer, which goes out with the receiver's confirmation, and then it looks for a path
+    // without the server; so each is told that the other has failed.
+    for (from, number) in [(Receiver, FIRST_BOX), (Sender, CONFIRM), (Sender, FIRST_BOX)] {
+        let failed = Relay::Bye { path: PathKind::Failed };
+        let cut = instead(from, number, move |out, _| {
+            out.relay(Sender, &failed);
+            out.relay(Receiver, &failed);
+        });
+        check_unbound(&format!("{number} from {from:?} dropped"), cut).await;
+    }
     // A candidate follows the answer.
     let met = check_unbound("the answer dropped", instead(Sender, ANSWER, |_, _| ())).await;
     assert!(tampered(&met.receiver), "{:?}", met.receiver.err());
@@ -218,9 +221,19 @@ pub const BASE_POINT: [u8; 32] = [
 #[tokio::test]
 async fn a_box_that_is_turned_round_does_not_open() {
     for number in [0, 1] {
-        let turn = instead(Receiver, FIRST_BOX, move |out, said| {
-            if let Relay::Sealed { body, .. } = said.relay {
+        // It comes where the sender's hello is due: earlier the receiver opens nothing.
+        let mut offer = None;
+        let turn: Attack = Box::new(move |out, said| match (&said.relay, offer.take()) {
+            (Relay::Sealed { body, .. }, None) if said.is(Receiver, FIRST_BOX) => {
+                offer = Some(body.clone());
+                out.forward(&said);
+            }
+            (_, Some(body)) if said.is(Sender, FIRST_BOX) => {
                 out.relay(Receiver, &Relay::Sealed { seq: number, body });
+            }
+            (_, held) => {
+                offer = held;
+                out.forward(&said);
             }
         });
         let met = check_unbound("the receiver's own offer", turn).await;
@@ -233,6 +246,36 @@ async fn a_box_that_is_turned_round_does_not_open() {
         let met = check_unbound("the sender's own hello", turn).await;
         assert!(tampered(&met.sender), "{:?}", met.sender.err());
     }
+}
+
+/// Whatever is sealed waits until the other side has confirmed: a box in place of the confirmation is the end.
+#[tokio::test]
+async fn nothing_is_opened_before_the_confirmation_is_there() {
+    let boxed = instead(Sender, CONFIRM, |out, _| {
+        out.relay(Receiver, &Relay::Sealed { seq: 0, body: Base64(vec![7; 64]) });
+    });
+    let met = check_unbound("a box for the sender's confirmation", boxed).await;
+    let turned = instead(Receiver, FIRST_BOX, |out, said| out.relay(Receiver, &said.relay));
+    let other = check_unbound("the receiver's own offer for it", turned).await;
+    for met in [met, other] {
+        let out_of_turn = matches!(met.receiver, Err(ConnectError::Handshake(HandshakeError::OutOfTurn)));
+        assert!(out_of_turn, "{:?}", met.receiver.err());
+    }
+    // And the other way: the offer before the receiver's own confirmation.
+    let mut held = None;
+    let swap: Attack = Box::new(move |out, said| {
+        if said.is(Receiver, CONFIRM) {
+            held = Some(said);
+            return;
+        }
+        out.forward(&said);
+        if let Some(confirmation) = held.take_if(|_| said.is(Receiver, FIRST_BOX)) {
+            out.forward(&confirmation);
+        }
+    });
+    let met = check_unbound("the offer before the confirmation", swap).await;
+    let out_of_turn = matches!(met.sender, Err(ConnectError::Handshake(HandshakeError::OutOfTurn)));
+    assert!(out_of_turn, "{:?}", met.sender.err());
 }
 
 #[tokio::test]

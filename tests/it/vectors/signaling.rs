@@ -79,8 +79,8 @@ fn what_is_sealed_reads_as_golden() {
         vec![
             SealedMessage::Hello { host },
             SealedMessage::Hello { host: None },
-            SealedMessage::Offer { sdp: "v=0\r\n".into(), host },
-            SealedMessage::Offer { sdp: "v=0\r\n".into(), host: None },
+            SealedMessage::Offer { sdp: "v=0\r\n".into(), host, elsewhere: false },
+            SealedMessage::Offer { sdp: "v=0\r\n".into(), host: None, elsewhere: false },
             SealedMessage::Answer { sdp: "v=0\r\n".into() },
             SealedMessage::Candidate { candidate: r#"{"candidate":"","sdpMLineIndex":0}"#.into() },
         ],
@@ -170,7 +170,7 @@ fn exchange(given: &Value) -> (Vec<(&'static str, String)>, Schedule) {
         (r.seals(Role::Receiver), s.seals(Role::Sender));
     for (from, message) in [
         ("S", SealedMessage::Hello { host: tag(&s) }),
-        ("R", SealedMessage::Offer { sdp: sdp(), host: tag(&r) }),
+        ("R", SealedMessage::Offer { sdp: sdp(), host: tag(&r), elsewhere: false }),
         ("S", SealedMessage::Answer { sdp: sdp() }),
         ("R", SealedMessage::Candidate { candidate: r#"{"candidate":"","sdpMLineIndex":0}"#.into() }),
     ] {
