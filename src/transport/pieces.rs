@@ -20,6 +20,7 @@ mod assembler;
 #[cfg(test)]
 mod tests;
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -116,10 +117,9 @@ pub(super) struct PiecesSocket {
 
 impl PiecesSocket {
     pub(super) fn new(socket: Arc<dyn AsyncUdpSocket>) -> Self {
-        let mut seed = [0; 4];
-        // Who cannot see the numbers shall not be able to guess them; without randomness nothing else of this works either.
-        getrandom::fill(&mut seed).expect("the operating system gives random bytes");
-        let sending = Sending { next: u32::from_be_bytes(seed), ..Sending::default() };
+        // Who cannot see the numbers shall not guess them; the hasher's keys are random.
+        let first = RandomState::new().hash_one(KIND);
+        let sending = Sending { next: first as u32, ..Sending::default() };
         Self { socket, sending: Mutex::new(sending), receiving: Mutex::default() }
     }
 

@@ -81,6 +81,7 @@ fn what_is_sealed_reads_as_golden() {
             SealedMessage::Hello { host: None },
             SealedMessage::Offer { sdp: "v=0\r\n".into(), host, elsewhere: false },
             SealedMessage::Offer { sdp: "v=0\r\n".into(), host: None, elsewhere: false },
+            SealedMessage::Offer { sdp: "v=0\r\n".into(), host, elsewhere: true },
             SealedMessage::Answer { sdp: "v=0\r\n".into() },
             SealedMessage::Candidate { candidate: r#"{"candidate":"","sdpMLineIndex":0}"#.into() },
         ],
