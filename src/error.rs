@@ -3,6 +3,7 @@
 //! The layers below know facts; only this module gives advice. The table of exit codes is [`ExitCode`].
 
 mod advice;
+mod catalogue;
 mod exit;
 
 use std::io;
@@ -10,6 +11,7 @@ use std::io;
 use crate::code::CodeError;
 use crate::connect::ConnectError;
 use crate::dial::ProxyUrlError;
+pub use crate::error::catalogue::{Group, catalogue};
 pub use crate::error::exit::{ExitCode, Finish};
 use crate::event::Event;
 use crate::fs::{DiskFault, GlobError, SourceError};

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod doctor;
+mod errors;
 mod hostile_receiver;
 mod hostile_sender;
 mod hostile_server;
