@@ -20,7 +20,7 @@
 //! # }
 //! ```
 //!
-//! All other modules are parts of the command that tests and
+//! `examples/send.rs` and `examples/receive.rs` are whole programs. All other modules are parts of the command that tests and
 //! measurements use; they change without notice.
 //!
 //! # The parts

@@ -197,3 +197,80 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn note(number: usize) -> Event {
+        Event::Note { text: number.to_string() }
+    }
+
+    fn next(queue: &Queue) -> Option<Option<Event>> {
+        queue.next().now_or_never()
+    }
+
+    #[tokio::test]
+    async fn a_writer_waits_for_a_reader_who_is_far_behind() {
+        let queue = Queue::default();
+        (0..MOST_WAITING).for_each(|number| queue.push(note(number)));
+        assert!(queue.room().now_or_never().is_none());
+        for number in 0..MOST_WAITING {
+            assert!(matches!(queue.next().await, Some(Event::Note { text }) if text == number.to_string()));
+            assert!(queue.room().now_or_never().is_some());
+        }
+        queue.end();
+        assert!(queue.next().await.is_none());
+    }
+
+    /// Whoever waits for room must see that nobody will make any.
+    #[tokio::test]
+    async fn a_reader_who_has_gone_is_not_waited_for() {
+        let queue = Queue::default();
+        (0..MOST_WAITING).for_each(|number| queue.push(note(number)));
+        let (mut waiting, other) = (Box::pin(queue.room()), queue.clone());
+        assert!(waiting.as_mut().now_or_never().is_none());
+        other.close();
+        assert!(waiting.as_mut().now_or_never().is_some());
+        queue.push(note(0));
+        assert_eq!(queue.state().waiting.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn of_progress_there_is_only_the_newest_and_not_too_often() {
+        let queue = Queue::default();
+        queue.progress_every(Duration::from_secs(3600));
+        let files = |files| Progress { files, ..Progress::default() };
+        (1..=5).for_each(|number| queue.progress(files(number)));
+        assert!(matches!(next(&queue), Some(Some(Event::Progress(it))) if it.files == 5));
+        queue.progress(files(6));
+        assert!(next(&queue).is_none(), "an hour has not passed");
+        queue.push_in_place_of_progress(Event::Finishing(files(7)));
+        assert!(matches!(next(&queue), Some(Some(Event::Finishing(it))) if it.files == 7));
+        queue.end();
+        assert!(matches!(next(&queue), Some(None)));
+    }
+
+    #[tokio::test]
+    async fn nothing_comes_after_the_last_event() {
+        let queue = Queue::default();
+        queue.progress(Progress::default());
+        queue.push(Event::Failed { error: "no".to_owned(), cause: None, hint: None, exit_code: 1 });
+        queue.end();
+        assert!(queue.next().await.is_some_and(|it| it.is_last()));
+        assert!(queue.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_question_has_one_answer_and_none_from_a_reader_who_has_gone() {
+        let queue = Queue::default();
+        let asked = queue.ask(note(1));
+        assert!(queue.answer(Answer::Yes) && !queue.answer(Answer::No));
+        assert_eq!(asked.await, Ok(Answer::Yes));
+        let asked = queue.ask(note(2));
+        queue.close();
+        assert!(asked.await.is_err() && queue.ask(note(3)).await.is_err());
+    }
+}

@@ -8,6 +8,7 @@ mod hostile_sender;
 mod hostile_server;
 mod lan;
 mod layering;
+mod library;
 mod reliability;
 mod session;
 mod support;
