@@ -50,14 +50,19 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let environment = Environment::read();
-    let (role, output) = match &cli.command {
-        Command::Send(args) => (Role::Send, &args.output),
-        Command::Recv(args) => (Role::Recv, &args.talk),
-        Command::Signal(args) => (Role::Send, &args.output),
-        Command::Doctor(args) => (Role::Send, &args.output),
-        Command::Clean(args) => (Role::Recv, &args.output),
+    let (role, output, json) = match &cli.command {
+        Command::Send(args) => (Role::Send, &args.output, args.json),
+        Command::Recv(args) => (Role::Recv, &args.talk, args.json),
+        Command::Signal(args) => (Role::Send, &args.output, false),
+        Command::Doctor(args) => (Role::Send, &args.output, false),
+        Command::Clean(args) => (Role::Recv, &args.output, false),
     };
-    let reporter = Reporter::new(style(role, output, &environment));
+    let style = style(role, output, &environment);
+    let reporter = match (json, style.verbosity) {
+        (false, _) => Reporter::new(style),
+        (true, Verbosity::Verbose) => Reporter::for_programs(style),
+        (true, _) => Reporter::for_programs(Style { verbosity: Verbosity::Silent, ..style }),
+    };
     reporter.log_here();
     for warning in environment.warnings() {
         reporter.warning(warning);

@@ -256,6 +256,66 @@ impl Event {
         json::line(self)
     }
 
+    /// Every kind that there is, as [`Event::name`] gives it.
+    pub const NAMES: [&str; 25] = [
+        "sending",
+        "rendezvous",
+        "code",
+        "waiting",
+        "code_burnt",
+        "searching",
+        "path",
+        "leftovers",
+        "offered",
+        "consent",
+        "found",
+        "progress",
+        "entry",
+        "skipped",
+        "renamed",
+        "stalled",
+        "moving",
+        "disconnected",
+        "retrying",
+        "reconnected",
+        "finishing",
+        "note",
+        "warning",
+        "finished",
+        "failed",
+    ];
+
+    /// Its kind: the `event` of its line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sending { .. } => "sending",
+            Self::Rendezvous { .. } => "rendezvous",
+            Self::Code { .. } => "code",
+            Self::Waiting => "waiting",
+            Self::CodeBurnt { .. } => "code_burnt",
+            Self::Searching { .. } => "searching",
+            Self::Path { .. } => "path",
+            Self::Leftovers { .. } => "leftovers",
+            Self::Offered { .. } => "offered",
+            Self::Consent { .. } => "consent",
+            Self::Found { .. } => "found",
+            Self::Progress(_) => "progress",
+            Self::Entry { .. } => "entry",
+            Self::Skipped { .. } => "skipped",
+            Self::Renamed { .. } => "renamed",
+            Self::Stalled { .. } => "stalled",
+            Self::Moving => "moving",
+            Self::Disconnected { .. } => "disconnected",
+            Self::Retrying { .. } => "retrying",
+            Self::Reconnected { .. } => "reconnected",
+            Self::Finishing(_) => "finishing",
+            Self::Note { .. } => "note",
+            Self::Warning { .. } => "warning",
+            Self::Finished { .. } => "finished",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
     /// Whether nothing comes after it.
     pub fn is_last(&self) -> bool {
         matches!(self, Self::Finished { .. } | Self::Failed { .. })

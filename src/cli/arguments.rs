@@ -47,6 +47,9 @@ pub(super) struct SendArgs {
     /// Words in the code; each makes it 1,024 times harder to guess
     #[arg(long, value_name = "N", default_value = "2", value_parser = parse_words)]
     pub(super) words: WordCount,
+    /// Print what happens as lines of JSON on stdout; docs/json-events.md has their schema
+    #[arg(long)]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) selection: SendSelection,
     #[command(flatten)]
@@ -75,6 +78,9 @@ pub(super) struct RecvArgs {
     /// Keep no record of unfinished files; for measuring what it costs
     #[arg(long, hide = true)]
     pub(super) no_resume: bool,
+    /// Print what happens as lines of JSON on stdout, and ask nobody; docs/json-events.md has their schema
+    #[arg(long)]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) selection: RecvSelection,
     #[command(flatten)]

@@ -1,11 +1,12 @@
 //! The conversation between a transfer and the person: events to the screen, answers and Ctrl-C back.
 
+use tokio::sync::oneshot;
+
 use crate::error::ExitCode;
 use crate::event::{Consent, Event};
 use crate::interrupt::Interrupts;
 use crate::transfer::Transfer;
 use crate::ui::Reporter;
-use tokio::sync::oneshot;
 
 /// Starts a transfer and shows it to its end.
 pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Reporter) -> ExitCode {
@@ -14,6 +15,9 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
     let mut interrupted = false;
     let mut asked: Option<oneshot::Receiver<Consent>> = None;
     let mut transfer = start();
+    if let Some(least) = reporter.progress_every() {
+        transfer.progress_every(least);
+    }
     loop {
         tokio::select! {
             event = transfer.next_event() => match event {

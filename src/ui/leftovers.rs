@@ -25,7 +25,7 @@ impl Reporter {
             self.leftover(leftover, attention);
         }
         let folder = text::quoted(&folder.to_string_lossy());
-        self.note(&format!("hint: `p2pcp clean {folder}` removes what is not needed"));
+        self.say_note(&format!("hint: `p2pcp clean {folder}` removes what is not needed"));
     }
 
     /// Asks whether to go ahead; `None` when nobody is there. Blocks as [`Reporter::ask_consent`] does.

@@ -12,7 +12,7 @@ impl Reporter {
     pub fn log_here(&self) {
         let level = match self.verbosity() {
             Verbosity::Verbose => log::LevelFilter::Debug,
-            Verbosity::Normal | Verbosity::Quiet => log::LevelFilter::Warn,
+            Verbosity::Normal | Verbosity::Quiet | Verbosity::Silent => log::LevelFilter::Warn,
         };
         if log::set_boxed_logger(Box::new(Logger(self.clone()))).is_ok() {
             log::set_max_level(level);

@@ -12,6 +12,8 @@ pub enum Role {
 /// How much is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
+    /// Nothing: the events are read by a program.
+    Silent,
     /// The bare code, questions, warnings and errors.
     Quiet,
     /// Also what happens, and progress.

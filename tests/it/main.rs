@@ -6,6 +6,7 @@ mod errors;
 mod hostile_receiver;
 mod hostile_sender;
 mod hostile_server;
+mod json_events;
 mod lan;
 mod layering;
 mod library;

@@ -8,6 +8,7 @@ pub mod net;
 pub mod process;
 pub mod remains;
 pub mod rng;
+pub mod schema;
 pub mod tree;
 
 use std::path::{Path, PathBuf};
