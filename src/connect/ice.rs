@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::signaling::ServerUrl;
 use crate::transport::peer::{Grounds, Policy, Reach, StreamRelay};
@@ -88,16 +89,15 @@ impl IceServers {
     /// What was found so far, waiting a moment for the rest.
     pub(super) async fn found(&mut self, interfaces: Vec<String>) -> Grounds {
         let mut found: Vec<Found> = Vec::new();
-        while let Some(result) = self.lookups.try_join_next() {
-            found.extend(result.unwrap_or_default());
-        }
-        let patience = if found.is_empty() { PATIENCE } else { SHORT_PATIENCE };
-        let collect = async {
-            while let Some(result) = self.lookups.join_next().await {
-                found.extend(result.unwrap_or_default());
+        let begun = Instant::now();
+        loop {
+            // The look-ups of a server's offer may have begun a moment ago, and need no more than that; those of names may hang.
+            let patience = if found.is_empty() { PATIENCE } else { SHORT_PATIENCE };
+            match tokio::time::timeout_at(begun + patience, self.lookups.join_next()).await {
+                Ok(Some(result)) => found.extend(result.unwrap_or_default()),
+                Ok(None) | Err(_) => break,
             }
-        };
-        tokio::time::timeout(patience, collect).await.ok();
+        }
         let mut grounds = Grounds::new(Reach::Everywhere, Vec::new());
         (grounds.policy, grounds.interfaces) = (self.policy, interfaces);
         for found in found {
