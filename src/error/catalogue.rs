@@ -11,7 +11,7 @@ use crate::code::CodeError;
 use crate::connect::ConnectError;
 use crate::dial::{ProxyFault, ProxyUrlError};
 use crate::error::{Error, Side};
-use crate::fs::{DiskFault, SourceError};
+use crate::fs::{DiskFault, GlobError, SourceError};
 use crate::interrupt::Interrupt;
 use crate::lan::LanError;
 use crate::server::ServerError;
@@ -54,6 +54,7 @@ fn refused() -> io::Error {
 
 fn typed() -> Vec<Error> {
     let mut errors = vec![
+        Error::Globs(GlobError::TooLong),
         Error::Typed(CodeError::Empty),
         Error::Typed(CodeError::TooLong { got: 5000, max: 400 }),
         Error::Typed(CodeError::NoNameplate),
@@ -77,6 +78,8 @@ fn source() -> Vec<SourceError> {
     let path = || PathBuf::from("photos");
     vec![
         SourceError::Nothing,
+        SourceError::AllExcluded,
+        SourceError::Rules { path: path() },
         SourceError::Missing { path: path() },
         SourceError::Denied { path: path() },
         SourceError::NotSendable { path: "/dev/null".into() },

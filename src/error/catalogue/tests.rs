@@ -46,8 +46,9 @@ fn the_catalogue_has_every_failure() {
         Error::Clean(_) => 20,
         Error::Document(_) => 21,
         Error::Serve(_) => 22,
+        Error::Globs(_) => 23,
     };
-    assert_all("Error", 23, all().iter().map(number));
+    assert_all("Error", 24, all().iter().map(number));
 }
 
 #[test]
@@ -95,9 +96,11 @@ fn the_catalogue_has_every_fault_of_files_and_disks() {
         Source::BadName { .. } => 5,
         Source::SameName { .. } => 6,
         Source::Failed { .. } => 7,
+        Source::AllExcluded => 8,
+        Source::Rules { .. } => 9,
     };
     let sources = all().into_iter().filter_map(|it| if let Error::Source(it) = it { Some(it) } else { None });
-    assert_all("SourceError", 8, sources.map(|it| number(&it)));
+    assert_all("SourceError", 10, sources.map(|it| number(&it)));
     let number = |fault: &Disk| match fault {
         Disk::Full { .. } => 0,
         Disk::NoRoom { .. } => 1,
