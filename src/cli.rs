@@ -4,34 +4,38 @@
 
 mod again;
 mod arguments;
+mod complete;
+mod config;
 mod converse;
 mod environment;
+mod man;
+mod options;
 mod selection;
+mod settings;
+mod show;
+mod tools;
 mod way;
 
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{ArgMatches, FromArgMatches};
 
 use crate::cli::arguments::{
-    Cli, Command, ConflictArgs, DoctorArgs, MeetingArgs, OutputArgs, RecvArgs, RelayArgs, SendArgs,
+    Cli, Color, Command, ConflictArgs, DoctorArgs, MeetingArgs, OutputArgs, RecvArgs, RelayArgs, SendArgs,
     SignalArgs,
 };
 use crate::cli::converse::converse;
 use crate::cli::environment::{Environment, Origin};
 use crate::code::Code;
-use crate::connect::{Policy, interface_names};
-use crate::dial::Dialer;
 use crate::error::{Error, ExitCode, Finish};
 use crate::fs::{OnConflict, SinkOptions, Stages};
 use crate::interrupt::Interrupts;
 use crate::lan::Scope;
 use crate::recv::{self, Receiver};
-use crate::send::{self, Meeting, Routes, Sender};
+use crate::send::{self, Meeting, Sender};
 use crate::signaling::ServerUrl;
 use crate::ui::{Allowed, Reporter, Role, Style, Verbosity};
-use crate::wire::ice::TurnServer;
 use crate::wire::signaling::DEFAULT_PORT;
 use crate::{clean, doctor, dry_run, signal};
 
@@ -41,8 +45,9 @@ const DEFAULT_LISTEN: &str = "127.0.0.1";
 /// Runs the command line `arguments`, program name first, and returns the exit code.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let typed: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&typed) {
-        Ok(cli) => cli,
+    let parsed = options::command().try_get_matches_from(&typed);
+    let (matches, cli) = match parsed.and_then(|it| Ok((it.clone(), Cli::from_arg_matches(&it)?))) {
+        Ok(parsed) => parsed,
         Err(error) => {
             // `--help` and `--version` come this way too, to stdout and with success.
             error.print().ok();
@@ -50,18 +55,30 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let environment = Environment::read();
+    let unsettled =
+        |environment: &Environment| Reporter::new(style(Role::Recv, &OutputArgs::default(), environment));
+    if let Command::Tool(tool) = cli.command {
+        let reporter = unsettled(&environment);
+        return ended(exit_code(tools::run(tool, environment, &reporter).await), &reporter);
+    }
+    let reporter = unsettled(&environment);
+    let (environment, cli) = match with_settings(environment, matches, &typed) {
+        Ok(whole) => whole,
+        Err(error) => return ended(Err(error), &reporter),
+    };
     let (role, output, json) = match &cli.command {
         Command::Send(args) => (Role::Send, &args.output, args.json),
         Command::Recv(args) => (Role::Recv, &args.talk, args.json),
         Command::Signal(args) => (Role::Send, &args.output, false),
         Command::Doctor(args) => (Role::Send, &args.output, false),
         Command::Clean(args) => (Role::Recv, &args.output, false),
+        Command::Tool(_) => return ExitCode::Done,
     };
     let style = style(role, output, &environment);
-    let reporter = match (json, style.verbosity) {
+    let reporter = match (json, style.verbosity >= Verbosity::Verbose) {
         (false, _) => Reporter::new(style),
-        (true, Verbosity::Verbose) => Reporter::for_programs(style),
-        (true, _) => Reporter::for_programs(Style { verbosity: Verbosity::Silent, ..style }),
+        (true, true) => Reporter::for_programs(style),
+        (true, false) => Reporter::for_programs(Style { verbosity: Verbosity::Silent, ..style }),
     };
     reporter.log_here();
     for warning in environment.warnings() {
@@ -74,6 +91,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Signal(args) => exit_code(run_signal(args, &environment, &reporter).await),
             Command::Doctor(args) => exit_code(run_doctor(args, &environment, &reporter).await),
             Command::Clean(args) => exit_code(clean::run(args.folder, args.yes, &reporter).await),
+            Command::Tool(_) => Ok(ExitCode::Done),
         }
     };
     let mut interrupts = Interrupts::listen();
@@ -84,6 +102,29 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::of_signal(interrupts.seen());
         }
     };
+    ended(result, &reporter)
+}
+
+/// What was typed, completed by what lasts.
+fn with_settings(
+    environment: Environment,
+    typed: ArgMatches,
+    line: &[OsString],
+) -> Result<(Environment, Cli), Error> {
+    let environment = environment.with_config_file()?;
+    let parse = |command: clap::Command| command.try_get_matches_from(line);
+    let matches = settings::fill(options::command(), typed, parse, |row| environment.setting(row))?;
+    let misfit = |error: clap::Error| Error::Setting {
+        place: "the settings".to_owned(),
+        fault: error.to_string(),
+        hint: settings::WHENCE.to_owned(),
+    };
+    let cli = Cli::from_arg_matches(&matches).map_err(misfit)?;
+    Ok((environment, cli))
+}
+
+/// Says how it ended.
+fn ended(result: Result<ExitCode, Error>, reporter: &Reporter) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
@@ -100,12 +141,19 @@ fn exit_code(result: Result<Finish, Error>) -> Result<ExitCode, Error> {
 fn style(role: Role, output: &OutputArgs, environment: &Environment) -> Style {
     let verbosity = match (output.quiet, output.verbose) {
         (true, _) => Verbosity::Quiet,
-        (_, true) => Verbosity::Verbose,
-        _ => Verbosity::Normal,
+        (false, 0) => Verbosity::Normal,
+        (false, 1) => Verbosity::Verbose,
+        (false, _) => Verbosity::Trace,
     };
-    let unless = |never| if never { Allowed::Never } else { Allowed::OnTerminal };
     let dumb = environment.dumb_terminal();
-    Style { role, verbosity, colour: unless(dumb || environment.no_color()), motion: unless(dumb) }
+    let colour = match (output.color, environment.colour()) {
+        (Color::Always, _) | (Color::Auto, Some(true)) => Allowed::Always,
+        (Color::Never, _) | (Color::Auto, Some(false)) => Allowed::Never,
+        (Color::Auto, None) if dumb => Allowed::Never,
+        (Color::Auto, None) => Allowed::OnTerminal,
+    };
+    let motion = if dumb || output.plain { Allowed::Never } else { Allowed::OnTerminal };
+    Style { role, verbosity, colour, motion }
 }
 
 async fn run_send(
@@ -119,7 +167,7 @@ async fn run_send(
         return exit_code(dry_run::run(args.paths, selection, reporter).await);
     }
     let meeting = meeting(&args.meeting, None, environment, reporter)?;
-    let routes = routes(&args.meeting, &meeting, environment)?;
+    let routes = way::routes(&args.meeting, &meeting, environment)?;
     let options = send::Options {
         paths: args.paths,
         selection,
@@ -159,7 +207,7 @@ async fn run_recv(
         _ => vec!["CODE"],
     };
     let meeting = meeting(&args.meeting, parsed.server.as_deref(), environment, reporter)?;
-    let routes = routes(&args.meeting, &meeting, environment)?;
+    let routes = way::routes(&args.meeting, &meeting, environment)?;
     let options = recv::Options {
         code: parsed.code,
         meeting,
@@ -199,14 +247,13 @@ async fn run_signal(
     environment: &Environment,
     reporter: &Reporter,
 ) -> Result<Finish, Error> {
-    let configured = environment.server_host().map(|(host, _)| host);
-    let typed = args.listen.or(configured).unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
-    let (host, port) = split_port(&typed);
-    let port = args.port.or(port).or(environment.server_port()).unwrap_or(DEFAULT_PORT);
+    let typed = args.listen.as_deref().or(environment.listen()).unwrap_or(DEFAULT_LISTEN);
+    let (host, port) = split_port(typed);
+    let port = args.port.or(port).or(environment.listen_port()).unwrap_or(DEFAULT_PORT);
     let RelayArgs { no_relay, second_port, public_host, relay_bytes, relay_rate } = args.relay;
     let relay = signal::RelayOptions { second_port, public_host, bytes: relay_bytes, rate: relay_rate };
     let relay = (!no_relay).then_some(relay);
-    let tls = way::tls_files(args.tls_cert, args.tls_key, environment)?;
+    let tls = way::tls_files(args.tls_cert, args.tls_key)?;
     signal::run(signal::Options { host, port, relay, tls }, reporter, |_| ()).await
 }
 
@@ -221,8 +268,8 @@ async fn run_doctor(
     };
     let options = doctor::Options {
         server,
-        stun: stun(args.stun.as_deref(), environment),
-        turn: turn(environment)?,
+        stun: way::stun(args.stun.as_deref()),
+        turn: way::turn(environment)?,
         dialer: way::dialer(&args.way, environment)?,
         multicast: !args.no_multicast,
         document: if args.json { doctor::Document::Json } else { doctor::Document::Lines },
@@ -281,49 +328,12 @@ fn configured_server(environment: &Environment, reporter: &Reporter) -> Result<O
     Ok(Some(url))
 }
 
-/// Which paths to look for, and by which servers.
-fn routes(args: &MeetingArgs, meeting: &Meeting, environment: &Environment) -> Result<Routes, Error> {
-    let stun = stun(args.stun.as_deref(), environment);
-    let turn = turn(environment)?;
-    let known = if args.interface.is_empty() { Vec::new() } else { interface_names() };
-    if let Some(name) = args.interface.iter().find(|it| !known.contains(it)) {
-        return Err(Error::NoInterface { name: name.clone(), known });
-    }
-    let policy = match (args.relay_only, args.direct_only) {
-        (true, _) => Policy::RelayOnly,
-        (_, true) => Policy::DirectOnly,
-        _ => Policy::Any,
-    };
-    let dialer = match meeting {
-        Meeting::Server(_) => way::dialer(&args.way, environment)?,
-        Meeting::Here(_) => Dialer::default(),
-    };
-    Ok(Routes { policy, stun, turn, interfaces: args.interface.clone(), dialer })
-}
-
-/// STUN servers to ask.
-fn stun(typed: Option<&str>, environment: &Environment) -> Vec<String> {
-    let list = typed.map(str::to_owned).or(environment.stun_servers());
-    listed(&list.unwrap_or_else(|| DEFAULT_STUN_SERVERS.to_owned())).map(str::to_owned).collect()
-}
-
-/// TURN servers of the user's own.
-fn turn(environment: &Environment) -> Result<Vec<TurnServer>, Error> {
-    let servers = listed(environment.turn_servers().unwrap_or_default()).map(str::parse);
-    servers.collect::<Result<_, _>>().map_err(Error::TurnServers)
-}
-
-/// The parts of a list with commas; `none` stands for an empty one.
-fn listed(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|it| !it.is_empty() && *it != "none")
-}
-
 /// STUN servers when nothing else is said, as in `.env.template`.
 pub const DEFAULT_STUN_SERVERS: &str = "stun.l.google.com:19302,stun1.l.google.com:19302";
 
-/// The text of `--help`, of p2pcp or one of its commands, for the test that compares it with the README.
+/// The text of `--help-all`, of p2pcp or one of its commands, for the test that compares it with the README.
 pub fn help(command: Option<&str>) -> String {
-    let mut cli = <Cli as clap::CommandFactory>::command();
+    let mut cli = options::command();
     cli.build();
     match command.and_then(|name| cli.find_subcommand_mut(name)) {
         Some(command) => command.render_long_help().to_string(),

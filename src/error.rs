@@ -50,6 +50,16 @@ pub enum Error {
     /// `TURN_SERVERS` is not understood.
     #[error("TURN_SERVERS is not understood")]
     TurnServers(IceUrlError),
+    /// A setting of the environment or the config file is not understood.
+    #[error("{place}: {fault}")]
+    Setting {
+        /// The variable, or file and line.
+        place: String,
+        /// What is wrong there.
+        fault: String,
+        /// What the person can do.
+        hint: String,
+    },
     /// `--interface` names none of this machine's.
     #[error("there is no network interface `{name}` with an address here")]
     NoInterface {
@@ -248,6 +258,7 @@ impl Error {
             Self::Serve(error) => Some(chain(error)),
             Self::NoCode
             | Self::HalfTls
+            | Self::Setting { .. }
             | Self::NoInterface { .. }
             | Self::RelayNeedsServer
             | Self::Source(_)

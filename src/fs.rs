@@ -80,7 +80,7 @@ pub use crate::fs::intake::{Alike, SinkOptions, Stages, Times};
 pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};
 pub use crate::fs::plan::{Otherwise, Plan};
 pub use crate::fs::selection::{Ignores, Links, Selection};
-pub use crate::fs::settings::read_settings;
+pub use crate::fs::settings::{read_at_most, read_settings, write_page};
 pub use crate::fs::sink::{Sink, WrittenChunk};
 pub use crate::fs::skip::{SkipReason, Skipped};
 pub use crate::fs::source::{Batch, ChunkRead, Source};

@@ -10,6 +10,7 @@
 //!              └──────► prompt (questions) ────────────┘
 //! ```
 
+mod data;
 mod doctor;
 mod json;
 mod leftovers;
@@ -81,9 +82,13 @@ impl Reporter {
     /// A reporter on stderr; bars and colour only if that is a terminal.
     pub fn new(style: Style) -> Self {
         let terminal = io::stderr().is_terminal();
-        let can = |allowed| terminal && allowed == Allowed::OnTerminal;
-        let mode = if can(style.motion) { Mode::Live } else { Mode::Plain };
-        Self::on(style, false, Screen::new(mode, can(style.colour), Box::new(io::stderr())))
+        let mode = if terminal && style.motion != Allowed::Never { Mode::Live } else { Mode::Plain };
+        let colour = match style.colour {
+            Allowed::OnTerminal => terminal,
+            Allowed::Never => false,
+            Allowed::Always => true,
+        };
+        Self::on(style, false, Screen::new(mode, colour, Box::new(io::stderr())))
     }
 
     /// A reporter that prints each event as a line of JSON on stdout too, and asks nobody.

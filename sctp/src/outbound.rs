@@ -54,6 +54,10 @@ pub(crate) struct Message {
     pub(crate) reliability: Reliability,
 }
 
+/// From here on, in bytes a second, wide packets pay: below, a processor has time for each, and two that share a line of 100 Mbit/s
+/// with wide packets get 65 and 27 % of it, with narrow ones 48 and 43 %.
+const FAST: u64 = 20_000_000;
+
 /// Bytes of chunks, headers included.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tally {
@@ -219,6 +223,11 @@ impl Outbound {
     /// The longest chunk that arrived since the last call, header included, in bytes: the path takes as much.
     pub(crate) fn take_longest_arrived(&mut self) -> usize {
         std::mem::take(&mut self.longest_arrived)
+    }
+
+    /// Whether so much goes out that the time for a packet counts.
+    pub(crate) fn is_fast(&self) -> bool {
+        self.control.pacing_rate().is_none_or(|rate| rate >= FAST)
     }
 
     /// What arrived and what was found lost since the last call.

@@ -1,8 +1,9 @@
 //! What can be typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::selection::{RecvSelection, SendSelection};
 use crate::code::WordCount;
@@ -11,11 +12,19 @@ use crate::wire::lanes::MAX_LANES;
 
 /// Copies files from one machine to another, directly.
 #[derive(Debug, Parser)]
-#[command(name = "p2pcp", version, about, long_about = None, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "p2pcp", version = VERSION, about, long_about = None, after_help = FIRST_STEPS, after_long_help = EXIT_CODES)]
+#[command(max_term_width = 100, disable_help_flag = true, disable_version_flag = true)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
 }
+
+/// The version, and in a clone of the repository its commit; see `build.rs`.
+const VERSION: &str = env!("P2PCP_VERSION");
+
+const FIRST_STEPS: &str = "\
+Two terminals are enough to try it: `p2pcp send photos/` shows a code,
+`p2pcp recv CODE` gets the files.";
 
 const EXIT_CODES: &str = "\
 Two terminals are enough to try it: `p2pcp send photos/` shows a code,
@@ -37,6 +46,66 @@ pub(super) enum Command {
     Doctor(DoctorArgs),
     /// List what interrupted transfers left in a folder, and remove it
     Clean(CleanArgs),
+    #[command(flatten)]
+    Tool(Tool),
+}
+
+/// Commands that tell of p2pcp itself.
+#[derive(Debug, Subcommand)]
+pub(super) enum Tool {
+    /// Show the settings that last, and where each comes from
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a script that completes command lines in a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all of them
+    Man(ManArgs),
+    /// What a code that begins so may become; for the scripts of `completions`
+    #[command(hide = true)]
+    CompleteCode(CompleteCodeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(super) shell: ShellName,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ShellName {
+    Bash,
+    Zsh,
+    Fish,
+    Powershell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// Write a page for each command into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompleteCodeArgs {
+    /// What has been typed
+    pub(super) typed: Option<String>,
+    /// Ask nobody on the local network; for tests
+    #[arg(long, hide = true)]
+    pub(super) no_multicast: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print every setting, its value and where it comes from: a flag, the environment, .env, the config file, or nowhere
+    Show {
+        /// A command line, to see what its flags change: `send --words 4 photos`
+        #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+        typed: Vec<OsString>,
+    },
+    /// Print where the config file is looked for
+    Path,
 }
 
 #[derive(Debug, Args)]
@@ -158,14 +227,31 @@ pub(super) struct WayArgs {
     pub(super) tls_ca: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct OutputArgs {
     /// Say only what is needed
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Say more
-    #[arg(short, long)]
-    pub(super) verbose: bool,
+    /// Say more; twice for what helps to find a fault
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Whole lines only, as screen readers and logs want them: nothing is redrawn
+    #[arg(long)]
+    pub(super) plain: bool,
+    /// When to colour
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    #[default]
+    /// On a terminal, unless NO_COLOR or TERM=dumb is set; with CLICOLOR_FORCE everywhere
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
 }
 
 #[derive(Debug, Args)]

@@ -29,6 +29,7 @@ impl Error {
             Self::TurnServers(_) => {
                 "write `turn:USER:PASSWORD@HOST:PORT`, several with commas between; in user and password `%40` stands for `@`, `%3A` for `:`"
             }
+            Self::Setting { hint, .. } => hint,
             Self::NoInterface { known, .. } if !known.is_empty() => {
                 return Some(format!("there are `{}`", known.join("`, `")));
             }

@@ -54,6 +54,11 @@ fn refused() -> io::Error {
 
 fn typed() -> Vec<Error> {
     let mut errors = vec![
+        Error::Setting {
+            place: "~/.config/p2pcp/config.toml, line 3".to_owned(),
+            fault: "there is no setting `sever`".to_owned(),
+            hint: "did you mean `server`?".to_owned(),
+        },
         Error::Globs(GlobError::TooLong),
         Error::Typed(CodeError::Empty),
         Error::Typed(CodeError::TooLong { got: 5000, max: 400 }),

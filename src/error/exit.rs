@@ -112,6 +112,7 @@ impl Error {
             | Self::Globs(_)
             | Self::HalfTls
             | Self::TurnServers(_)
+            | Self::Setting { .. }
             | Self::NoInterface { .. }
             | Self::RelayNeedsServer => ExitCode::Usage,
             Self::Typed(_) | Self::NoSender { .. } => ExitCode::Code,

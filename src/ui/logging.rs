@@ -11,6 +11,7 @@ impl Reporter {
     /// [`Verbosity::Verbose`] details too. The first call of a process counts.
     pub fn log_here(&self) {
         let level = match self.verbosity() {
+            Verbosity::Trace => log::LevelFilter::Trace,
             Verbosity::Verbose => log::LevelFilter::Debug,
             Verbosity::Normal | Verbosity::Quiet | Verbosity::Silent => log::LevelFilter::Warn,
         };

@@ -21,6 +21,8 @@ pub enum Verbosity {
     Normal,
     /// Also details, and every passed-over entry.
     Verbose,
+    /// Also what only helps to find a fault.
+    Trace,
 }
 
 /// Whether something that only a terminal can show is shown.
@@ -31,6 +33,8 @@ pub enum Allowed {
     OnTerminal,
     /// Never.
     Never,
+    /// Everywhere.
+    Always,
 }
 
 /// How to talk to the person: what the command line and the environment said.
@@ -40,8 +44,9 @@ pub struct Style {
     pub role: Role,
     /// How much is said.
     pub verbosity: Verbosity,
-    /// [`Allowed::Never`] when `NO_COLOR` is set and not empty (no-color.org) or `TERM=dumb`.
+    /// Without a word from the person: [`Allowed::Never`] when `NO_COLOR` is set and not empty (no-color.org) or
+    /// `TERM=dumb`, [`Allowed::Always`] with `CLICOLOR_FORCE` (bixense.com/clicolors).
     pub colour: Allowed,
-    /// Bars; [`Allowed::Never`] when `TERM=dumb`: plain lines come instead.
+    /// Bars; [`Allowed::Never`] with `--plain` or `TERM=dumb`: plain lines come instead. [`Allowed::Always`] is as on a terminal.
     pub motion: Allowed,
 }

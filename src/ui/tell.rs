@@ -149,7 +149,7 @@ impl Reporter {
     /// Prints one of many, as long as there are not too many.
     pub(super) fn list(&self, listed: &AtomicU64, line: Line) {
         let before = listed.fetch_add(1, Ordering::Relaxed);
-        if before < MOST_LISTED || self.inner.style.verbosity == Verbosity::Verbose {
+        if before < MOST_LISTED || self.inner.style.verbosity >= Verbosity::Verbose {
             self.inner.screen.print(&[line]);
         }
     }

@@ -119,6 +119,11 @@ const LAW: &[(&str, &[&str])] = &[
 /// and what only the outer loops may do.
 const DOORS: &[(&str, &[&str])] = &[
     ("clap::", &["cli"]),
+    ("clap_complete::", &["cli"]),
+    ("clap_mangen::", &["cli"]),
+    ("etcetera::", &["cli"]),
+    ("strsim::", &["cli"]),
+    ("toml::", &["cli"]),
     ("dotenvy::", &["cli"]),
     ("ignore::", &["fs"]),
     ("std::env::", &["cli", "main"]),

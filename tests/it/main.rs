@@ -8,6 +8,7 @@ mod hostile_sender;
 mod hostile_server;
 mod json_events;
 mod lan;
+mod lasting;
 mod layering;
 mod library;
 mod reliability;

@@ -125,7 +125,8 @@ impl Association {
             self.width.observe_timeout();
         }
         let tally = self.outbound.take_tally();
-        self.width.observe(tally.delivered, tally.lost, size, self.path.longest_bytes() / size);
+        let most = if self.outbound.is_fast() { self.path.longest_bytes() / size } else { 1 };
+        self.width.observe(tally.delivered, tally.lost, size, most);
         let longest = self.outbound.longest_outstanding() + COMMON_HEADER_BYTES;
         let stuck = timeouts >= SUSPICIOUS_TIMEOUTS && longest > size;
         if stuck && self.path.has_shrunk() {

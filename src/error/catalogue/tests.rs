@@ -47,8 +47,9 @@ fn the_catalogue_has_every_failure() {
         Error::Document(_) => 21,
         Error::Serve(_) => 22,
         Error::Globs(_) => 23,
+        Error::Setting { .. } => 24,
     };
-    assert_all("Error", 24, all().iter().map(number));
+    assert_all("Error", 25, all().iter().map(number));
 }
 
 #[test]

@@ -25,6 +25,8 @@ impl Start {
     pub fn new(program: &str, folder: &Path) -> Self {
         let mut command = Command::new(program);
         command.current_dir(folder).env_clear().stdin(Stdio::null());
+        // The settings of whoever runs the tests are not theirs.
+        command.env("XDG_CONFIG_HOME", folder.join("config"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         Self { command }
     }

@@ -135,6 +135,8 @@ fn a_file_called_env_that_makes_no_sense_is_a_warning() {
     for end in [sender, receiver] {
         end.exits(ExitCode::Done)
             .says("warning: `.env` has a line that is not understood and was passed over\n")
-            .says("warning: SIGNALING_SERVER_PORT is not a port from 0 to 65535 and was passed over\n");
+            .says(
+                "warning: SIGNALING_SERVER_PORT in .env is not a port from 0 to 65535 and was passed over\n",
+            );
     }
 }

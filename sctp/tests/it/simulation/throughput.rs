@@ -90,7 +90,7 @@ fn a_deep_queue_is_not_filled() {
 #[test]
 fn packets_in_pieces_fill_lossy_lines_too() {
     for (lost, least, most_packets) in [(0, 0.95, 0.2), (1, 0.93, 0.4), (10, 0.9, 1.2), (50, 0.8, 1.2)] {
-        let line = Line::clean(12_500_000, Duration::from_millis(10)).losing(lost).cutting();
+        let line = Line::clean(25_000_000, Duration::from_millis(10)).losing(lost).cutting();
         let settings = Settings { packet_bytes: 16_300, ..Settings::default() };
         let (whole, _) = share(Line { cuts: false, ..line }, line, 6, settings);
         let (pieces, mut scene) = share(line, line, 6, settings);
