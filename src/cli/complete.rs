@@ -44,7 +44,7 @@ fn text(shell: ShellName) -> String {
 const BASH: &str = r#"
 _p2pcp_with_codes() {
     local word="${COMP_WORDS[COMP_CWORD]}"
-    if [[ "${COMP_WORDS[1]}" == recv && "$word" != -* && "${COMP_WORDS[COMP_CWORD-1]}" != -* ]]; then
+    if [[ "${COMP_WORDS[1]}" == recv && "$word" =~ ^([0-9]+(-[a-z-]*)?)?$ ]]; then
         local IFS=$'\n'
         COMPREPLY=($(p2pcp complete-code -- "$word" 2>/dev/null))
         compopt -o nospace 2>/dev/null

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: each file is one subject.
 
 mod agreement;
+mod completions;
 mod doctor;
 mod errors;
 mod hostile_receiver;
@@ -12,6 +13,7 @@ mod lasting;
 mod layering;
 mod library;
 mod reliability;
+mod screens;
 mod session;
 mod support;
 mod transfer;
