@@ -199,7 +199,14 @@ fn the_readmes_two_commands_are_those_of_the_check() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "docs/PROTOCOL.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "docs/PROTOCOL.md",
+        "docs/COMPARISON.md",
+    ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
         let folder = folder.parent().unwrap();
         for link in text(document).split("](").skip(1) {
