@@ -17,7 +17,7 @@ use crate::fs::{Leftover, LeftoverState, Unusable};
 pub use crate::session::{Loss, Summary};
 use crate::transport::Path;
 use crate::wire::path::RelPath;
-use crate::wire::peer::{Offer, OfferItem, Outcome, Totals};
+use crate::wire::peer::{Entry, Offer, OfferItem, Outcome, Totals};
 
 /// Version of the JSON form: the `v` of every line. Kinds and fields are added without a new one, so readers pass over
 /// what they do not know; what is there keeps its name and meaning.
@@ -99,6 +99,9 @@ pub enum Event {
         /// Where it will land.
         #[serde(serialize_with = "json::folder")]
         folder: PathBuf,
+        /// What is known of its tree so far.
+        #[serde(skip)]
+        preview: Preview,
         /// Whether it waits for [`crate::Transfer::accept`] or [`crate::Transfer::decline`].
         asks: bool,
     },
@@ -203,6 +206,22 @@ pub enum Event {
         /// The exit code of a command that did this.
         exit_code: u8,
     },
+}
+
+/// What a receiving side knows of an offer beyond its top, when it is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Preview {
+    /// The first entries that were announced, in their order; a folder comes after what it holds.
+    pub entries: Vec<Entry>,
+    /// Whether these are all.
+    pub complete: bool,
+    /// The first of those whose names are taken here by something else.
+    pub taken: Vec<RelPath>,
+    /// How many of the entries are.
+    pub taken_count: u64,
+    /// How many files have their names here already, with their sizes and times.
+    pub alike: u64,
 }
 
 /// How far a transfer is.

@@ -31,6 +31,7 @@ mod dir;
 mod earlier;
 mod facts;
 mod finish;
+mod foresight;
 mod gitignore;
 mod globs;
 mod hash;
@@ -75,6 +76,7 @@ use crate::wire::path::{NameError, RelPath};
 
 pub use crate::fs::commit::{Commit, Committed};
 pub use crate::fs::conflict::OnConflict;
+pub use crate::fs::foresight::{Met, met_here};
 pub use crate::fs::globs::{Glob, GlobError, Globs};
 pub use crate::fs::intake::{Alike, SinkOptions, Stages, Times};
 pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};

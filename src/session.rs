@@ -29,7 +29,7 @@ use bytes::Bytes;
 use crate::wire::Channel;
 use crate::wire::block::BlockError;
 use crate::wire::path::RelPath;
-use crate::wire::peer::{AbortReason, EntryKind, Offer, Outcome, PeerError, SourceFault, Totals};
+use crate::wire::peer::{AbortReason, Entry, EntryKind, Offer, Outcome, PeerError, SourceFault, Totals};
 
 /// Silence from a peer that owes us something, after which the person is told.
 pub const STALL_AFTER: Duration = Duration::from_secs(15);
@@ -128,6 +128,14 @@ pub enum Answer {
 pub enum Event {
     /// How much there is, as far as known; comes again as the walk goes on.
     Totals(Totals),
+    /// What an offer is made of, as far as it was announced before the person is asked: comes right before
+    /// [`Output::Ask`].
+    Announced {
+        /// The first entries.
+        entries: Vec<Entry>,
+        /// Whether these are all.
+        complete: bool,
+    },
     /// The receiver has accepted.
     Accepted,
     /// This file is now being sent or received.

@@ -28,6 +28,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod tree;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::AtomicU64;

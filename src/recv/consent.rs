@@ -8,8 +8,8 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use crate::drive::Person;
-use crate::event::{Consent, Event, needs_attention};
-use crate::fs::{self, DiskFault, LeftoverState, Stages};
+use crate::event::{Consent, Event, Preview, needs_attention};
+use crate::fs::{self, DiskFault, LeftoverState, Met, OnConflict, Stages};
 use crate::recv::Options;
 use crate::session::{self, Answer};
 use crate::transfer::Teller;
@@ -31,6 +31,8 @@ struct Question {
     force: bool,
     stages: Stages,
     no_room: Arc<OnceLock<DiskFault>>,
+    on_conflict: OnConflict,
+    preview: Preview,
 }
 
 impl Decider {
@@ -43,6 +45,8 @@ impl Decider {
             force: options.force || !options.sink.only.is_empty(),
             stages: options.sink.stages,
             no_room: Arc::default(),
+            on_conflict: options.sink.on_conflict,
+            preview: Preview::default(),
         };
         Self { question, begun: Instant::now(), accepted: false }
     }
@@ -55,6 +59,10 @@ impl Decider {
 
 impl Person for Decider {
     fn see(&mut self, event: session::Event) {
+        if let session::Event::Announced { entries, complete } = event {
+            self.question.preview = Preview { entries, complete, ..Preview::default() };
+            return;
+        }
         if event == session::Event::Accepted {
             self.begun = Instant::now();
             self.accepted = true;
@@ -67,13 +75,19 @@ impl Person for Decider {
     }
 
     fn answer(&mut self, offer: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
-        let question = self.question.clone();
+        let mut question = self.question.clone();
         Box::pin(async move {
             let (sender, looked) = oneshot::channel();
             // A thread of its own: a disk that does not answer must not hold up the end of the process.
             let looking = question.clone();
-            std::thread::spawn(move || sender.send((looking.look(&offer), offer)).ok());
-            let answer = match looked.await {
+            std::thread::spawn(move || sender.send((looking.look(&offer), offer, looking.met())).ok());
+            let looked = looked.await.map(|(room, offer, met)| {
+                let Met { taken, taken_count, alike } = met;
+                question.preview =
+                    Preview { taken, taken_count, alike, ..std::mem::take(&mut question.preview) };
+                (room, offer)
+            });
+            let answer = match looked {
                 Ok((Ok(()), offer)) => question.ask(offer).await,
                 Ok((Err(fault), offer)) => {
                     question.teller.tell(question.offered(offer, false));
@@ -107,6 +121,11 @@ impl Question {
         }
     }
 
+    /// Looks at what has the names of what is offered. Blocks.
+    fn met(&self) -> Met {
+        fs::met_here(&self.folder, &self.preview.entries, self.on_conflict)
+    }
+
     async fn ask(&self, offer: Offer) -> Answer {
         if self.assume_yes {
             self.teller.tell(self.offered(offer, false));
@@ -118,7 +137,7 @@ impl Question {
     }
 
     fn offered(&self, offer: Offer, asks: bool) -> Event {
-        Event::Offered { offer, folder: self.folder.clone(), asks }
+        Event::Offered { offer, folder: self.folder.clone(), preview: self.preview.clone(), asks }
     }
 }
 

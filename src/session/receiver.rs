@@ -27,13 +27,20 @@ pub use crate::session::receiver::jobs::{Commit, Done, Job, Otherwise, Plan, Wri
 use crate::session::receiver::settling::CHECKPOINT_AFTER;
 use crate::session::{Answer, CONSENT_WITHIN, Event, Failure, Input, Loss, Machine, Output, Summary};
 use crate::wire::DEFAULT_WINDOW_BYTES;
-use crate::wire::peer::{AbortReason, PeerMessage, Settled};
+use crate::wire::peer::{AbortReason, Offer, PeerMessage, Settled};
 
 /// Hashes that the sender may announce ahead of the bytes, over all entries.
 pub const MAX_LOOSE_HASHES: usize = 8192;
 
 /// Time after which the sender is told of what came in since.
 const ACK_AFTER: Duration = Duration::from_millis(200);
+
+/// Longest wait for the first entries of an offer before the person is asked: they come at once, unless the
+/// sender's disk sleeps.
+const PREVIEW_WITHIN: Duration = Duration::from_millis(300);
+
+/// Entries that the person can be shown.
+const PREVIEW_ENTRIES: usize = 500;
 
 /// How long the receiver stays for the sender's farewell once all is done: it comes at once, or the link is
 /// about to be missed.
@@ -65,6 +72,8 @@ pub struct Receiver {
     clock: Clock,
     out: Outbox<Job>,
     consent: Consent,
+    /// An offer of which the person has not heard, and when it is asked at the latest.
+    unasked: Option<(Offer, Instant)>,
     outstanding: BTreeMap<u32, Incoming>,
     /// Sum of their [`peer::Entry::encoded_bytes`].
     manifest_bytes: usize,
@@ -103,6 +112,7 @@ impl Receiver {
             clock: Clock::new(now),
             out: Outbox::default(),
             consent: Consent::default(),
+            unasked: None,
             outstanding: BTreeMap::new(),
             manifest_bytes: 0,
             announced: 0,
@@ -233,6 +243,7 @@ impl Receiver {
             State::Deciding => self.clock.last() + CONSENT_WITHIN,
             _ => self.clock.wake_at(now),
         };
+        let silence = self.unasked.as_ref().map_or(silence, |(_, until)| silence.min(*until));
         match self.unjournaled_since {
             Some(since) if !self.checkpointing => silence.min(since + CHECKPOINT_AFTER),
             _ => silence,
@@ -279,6 +290,7 @@ impl Machine for Receiver {
         if self.state == State::Ended {
             return;
         }
+        self.ask_on(now);
         self.check_on();
         self.commit_on();
         self.checkpoint_on(now);

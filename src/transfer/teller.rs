@@ -126,6 +126,8 @@ impl Teller {
             }
             // Of a new connection tells who found it; of what is here, the first word is enough.
             session::Event::Reconnected | session::Event::Found(_) => return,
+            // The offer tells of these.
+            session::Event::Announced { .. } => return,
         };
         if meter.begun {
             let moved = meter.moved;

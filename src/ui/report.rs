@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::event::Preview;
 use crate::session::Summary;
 use crate::transport::{self, Because, Way};
 use crate::ui::line::{Line, Paint};
-use crate::ui::{Problem, Role, text};
+use crate::ui::{Problem, Role, text, tree};
 use crate::wire::path::RelPath;
 use crate::wire::peer::{Offer, OfferItem, Outcome, Totals};
 
@@ -46,11 +47,21 @@ pub(crate) fn sending(verb: &str, items: &[OfferItem], more: u32, totals: &Total
 }
 
 /// An offer: how much, which names, and where they will land.
-pub(crate) fn offer(offer: &Offer, destination: &Path, columns: usize) -> Vec<Line> {
+pub(crate) fn offer(offer: &Offer, preview: &Preview, destination: &Path, columns: usize) -> Vec<Line> {
+    let mut lines = vec![Line::plain(format_args!("the other side offers {}", amount(&offer.totals)))];
+    let tree = tree::lines(offer, preview, columns);
+    lines.extend(if tree.is_empty() { names(offer, columns) } else { tree });
+    lines.extend(tree::surprises(preview));
+    lines.push(Line::plain(format_args!("to go into {}", destination.display())));
+    lines
+}
+
+/// The top-level names of an offer, of which no more is known.
+fn names(offer: &Offer, columns: usize) -> Vec<Line> {
     let name_columns = columns.saturating_sub(BESIDE_A_NAME).min(WIDEST_LISTED_NAME);
     let names: Vec<String> = offer.items.iter().map(|item| name(item, name_columns)).collect();
     let widest = names.iter().map(|it| text::width(it)).max().unwrap_or(0);
-    let mut lines = vec![Line::plain(format_args!("the other side offers {}", amount(&offer.totals)))];
+    let mut lines = Vec::with_capacity(names.len() + 1);
     for (item, name) in offer.items.iter().zip(&names) {
         let line = Line::plain("  ").with(Paint::Bold, name);
         lines.push(match item.folder {
@@ -64,7 +75,6 @@ pub(crate) fn offer(offer: &Offer, destination: &Path, columns: usize) -> Vec<Li
     if offer.more > 0 {
         lines.push(Line::plain(format_args!("  and {} more", text::count(u64::from(offer.more)))));
     }
-    lines.push(Line::plain(format_args!("to go into {}", destination.display())));
     lines
 }
 

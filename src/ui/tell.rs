@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::code::Code;
-use crate::event::{Consent, Event};
+use crate::event::{Consent, Event, Preview};
 use crate::session::Summary;
 use crate::transport;
 use crate::ui::line::{Line, Paint};
@@ -37,8 +37,8 @@ impl Reporter {
             Event::Path { path, better: false } => self.connected(path),
             Event::Path { path, better: true } => self.connected_better(path),
             Event::Leftovers { folder, found, attention } => self.leftovers(folder, found, *attention),
-            Event::Offered { offer, folder, asks: false } => self.offer(offer, folder),
-            Event::Offered { offer, folder, asks: true } => self.show_offer(offer, folder),
+            Event::Offered { offer, folder, preview, asks: false } => self.offer(offer, preview, folder),
+            Event::Offered { offer, folder, preview, asks: true } => self.show_offer(offer, preview, folder),
             Event::Consent { answer: Consent::Accepted } if style.role == Role::Send => {
                 self.say_note("the other side accepted");
             }
@@ -76,9 +76,9 @@ impl Reporter {
     }
 
     /// Shows an offer: how much, the names, and where they will land.
-    pub(super) fn offer(&self, offer: &Offer, destination: &Path) {
+    pub(super) fn offer(&self, offer: &Offer, preview: &Preview, destination: &Path) {
         if self.inner.style.verbosity > Verbosity::Quiet {
-            self.show_offer(offer, destination);
+            self.show_offer(offer, preview, destination);
         }
     }
 
@@ -141,9 +141,9 @@ impl Reporter {
         self.inner.screen.print(&report::failed(problem));
     }
 
-    pub(super) fn show_offer(&self, offer: &Offer, destination: &Path) {
+    pub(super) fn show_offer(&self, offer: &Offer, preview: &Preview, destination: &Path) {
         let screen = &self.inner.screen;
-        screen.print(&report::offer(offer, destination, screen.columns()));
+        screen.print(&report::offer(offer, preview, destination, screen.columns()));
     }
 
     /// Prints one of many, as long as there are not too many.

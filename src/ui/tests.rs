@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::code::Code;
-use crate::event::{Consent, Event, Progress};
+use crate::event::{Consent, Event, Preview, Progress};
 use crate::fs::{Leftover, LeftoverState};
 use crate::session::Summary;
 use crate::transport::{self, Because, Way};
@@ -132,7 +132,12 @@ fn an_offer_names_sizes_and_destination() {
         totals: Totals { links: 1, ..totals(1234, 12, 1 << 30) },
     };
     let text = said(Role::Recv, Verbosity::Normal, |reporter| {
-        reporter.event(&Event::Offered { offer, folder: "/home/me".into(), asks: false });
+        reporter.event(&Event::Offered {
+            offer,
+            folder: "/home/me".into(),
+            preview: Preview::default(),
+            asks: false,
+        });
     });
     assert_eq!(
         text,
@@ -264,7 +269,7 @@ fn hostile_text_never_reaches_the_terminal_raw() {
         reporter.code(&Code::parse("417-aloe-tuba").unwrap().code, HOSTILE);
         reporter.event(&Event::Skipped { path: HOSTILE.to_owned(), reason: HOSTILE.to_owned() });
         let offer = Offer { items: Vec::new(), more: 0, totals: Totals::default() };
-        reporter.offer(&offer, Path::new(HOSTILE));
+        reporter.offer(&offer, &Preview::default(), Path::new(HOSTILE));
         let state = LeftoverState::Resumable;
         let leftover = Leftover { path: HOSTILE.into(), bytes: 1, files: 1, modified: None, state };
         reporter.leftover(&leftover, true);

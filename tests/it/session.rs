@@ -3,6 +3,7 @@
 //!
 //! `P2PCP_SEEDS=100000` runs more of them, `P2PCP_SEED=17` only that one.
 
+mod asking;
 pub mod conditions;
 pub mod disk;
 pub mod disks;

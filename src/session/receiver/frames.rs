@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use crate::session::incoming::Incoming;
 use crate::session::receiver::consent::Consent;
-use crate::session::receiver::{ACK_AFTER, Job, MAX_LOOSE_HASHES, Receiver, State};
+use crate::session::receiver::{
+    ACK_AFTER, Job, MAX_LOOSE_HASHES, PREVIEW_ENTRIES, PREVIEW_WITHIN, Receiver, State,
+};
 use crate::session::{Event, Failure, Violation};
 use crate::wire::peer::{self, Entry, EntryKind, Offer, PeerMessage, Proof};
 use crate::wire::{
@@ -31,7 +33,7 @@ impl Receiver {
         let open = matches!(self.state, State::Deciding | State::Writing);
         match message {
             PeerMessage::Abort(reason) => Err(Failure::Peer(reason)),
-            PeerMessage::Offer(offer) if self.state == State::Waiting => self.handle_offer(offer),
+            PeerMessage::Offer(offer) if self.state == State::Waiting => self.handle_offer(now, offer),
             PeerMessage::Totals(totals) if self.state != State::Waiting => {
                 self.out.emit(Event::Totals(totals));
                 Ok(())
@@ -58,12 +60,26 @@ impl Receiver {
         }
     }
 
-    fn handle_offer(&mut self, offer: Offer) -> Result<(), Failure> {
+    fn handle_offer(&mut self, now: Instant, offer: Offer) -> Result<(), Failure> {
         self.consent = Consent::to(&offer).ok_or(Violation::ImpossibleOffer)?;
         self.state = State::Deciding;
         self.out.emit(Event::Totals(offer.totals));
-        self.out.ask(offer);
+        self.unasked = Some((offer, now + PREVIEW_WITHIN));
         Ok(())
+    }
+
+    /// Asks the person once there is enough to show.
+    pub(super) fn ask_on(&mut self, now: Instant) {
+        let known = self.end.is_some() || self.outstanding.len() >= PREVIEW_ENTRIES;
+        if self.state != State::Deciding {
+            self.unasked = None;
+        }
+        if let Some((offer, _)) = self.unasked.take_if(|(_, until)| known || now >= *until) {
+            let entries = self.outstanding.values().take(PREVIEW_ENTRIES).map(|it| it.item.clone()).collect();
+            let complete = self.end.is_some() && self.outstanding.len() <= PREVIEW_ENTRIES;
+            self.out.emit(Event::Announced { entries, complete });
+            self.out.ask(offer);
+        }
     }
 
     fn handle_entries(&mut self, first: u32, entries: Vec<Entry>) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use p2pcp::error::ExitCode;
 
-use crate::support::{Work, assert_same, skip};
+use crate::support::{Work, assert_same, skip, snapshot};
 
 #[test]
 fn without_a_terminal_and_without_yes_it_declines() {
@@ -12,13 +12,37 @@ fn without_a_terminal_and_without_yes_it_declines() {
     let receiver = work.p2pcp(&["recv", "--loopback", "--output", "to/deep", &sender.code()]).run();
     receiver
         .fails(ExitCode::Declined, "not accepted: nobody was asked")
-        .says("the other side offers 1 file, 1 folder, 1 B\n  from/\nto go into to/deep\n")
+        .says("the other side offers 1 file, 1 folder, 1 B\n  from/\n    a  1 B\nto go into to/deep\n")
         .says("hint: give `--yes` to accept without being asked\n");
     sender
         .end()
         .fails(ExitCode::Declined, "the other side stopped: nobody was there to accept the offer")
         .says("hint: on the other side, run it in a terminal or give `--yes`\n");
     assert!(!work.path("to").exists());
+}
+
+/// What is in the way, here already or easily overlooked is known before the answer, and nothing is touched.
+#[test]
+fn an_offer_is_shown_as_a_tree_with_what_it_meets() {
+    let work = Work::new();
+    work.tree("from")
+        .file("a.jpg", "theirs")
+        .file("deep/er/b", "same")
+        .file(".hidden", "inside is no matter")
+        .aged("deep/er/b", 1_000_000_000, 0);
+    work.tree("").file(".profile", "theirs");
+    work.tree("to/from").file("a.jpg", "mine").file("deep/er/b", "same").aged("deep/er/b", 1_000_000_000, 0);
+    let before = snapshot(&work.path("to"));
+    let mut sender = work.send(&["from", ".profile"]);
+    work.p2pcp(&["recv", "--loopback", "--output", "to", &sender.code()])
+        .run()
+        .fails(ExitCode::Declined, "not accepted: nobody was asked")
+        .says("  from/\n    .hidden  19 B\n    a.jpg  6 B\n    deep/\n      er/\n        b  4 B\n  .profile  6 B\n")
+        .says("1 name is taken here: from/a.jpg\n")
+        .says("1 hidden name: .profile\n")
+        .says("1 file of this size and time here already, to be compared\nto go into to\n");
+    sender.end();
+    assert_eq!(snapshot(&work.path("to")), before);
 }
 
 /// A yes that comes through a pipe is nobody's.
