@@ -59,7 +59,7 @@ pub struct Problem<'a> {
 /// [`Reporter::event`] writes only when there is a line to say, so a transfer runs on while a terminal
 /// is stopped with Ctrl-S.
 ///
-/// The live area goes away with [`Reporter::finished`], [`Reporter::failed`], [`Reporter::clear`] or the
+/// The live area goes away with the last event of a transfer ([`Event::is_last`]), [`Reporter::clear`] or the
 /// last clone. The cursor is never hidden and no terminal mode is changed, so even a killed process
 /// leaves a usable terminal.
 #[derive(Clone)]
