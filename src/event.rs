@@ -4,6 +4,7 @@
 //! writes it as `p2pcp --json` does. `docs/json-events.md` describes each kind in its JSON form, whose fields are kept
 //! apart (`event/json`) from the types here.
 
+mod details;
 mod json;
 pub(crate) mod speed;
 
@@ -13,11 +14,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::code::Code;
-use crate::fs::{Leftover, LeftoverState, Unusable};
+pub use crate::event::details::{Consent, Preview, Progress};
+pub(crate) use crate::event::details::{leftover_state, needs_attention};
+use crate::fs::Leftover;
 pub use crate::session::{Loss, Summary};
 use crate::transport::Path;
 use crate::wire::path::RelPath;
-use crate::wire::peer::{Entry, Offer, OfferItem, Outcome, Totals};
+use crate::wire::peer::{Offer, OfferItem, Outcome, Totals};
 
 /// Version of the JSON form: the `v` of every line. Kinds and fields are added without a new one, so readers pass over
 /// what they do not know; what is there keeps its name and meaning.
@@ -208,65 +211,6 @@ pub enum Event {
     },
 }
 
-/// What a receiving side knows of an offer beyond its top, when it is asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Preview {
-    /// The first entries that were announced, in their order; a folder comes after what it holds.
-    pub entries: Vec<Entry>,
-    /// Whether these are all.
-    pub complete: bool,
-    /// The first of those whose names are taken here by something else.
-    pub taken: Vec<RelPath>,
-    /// How many of the entries are.
-    pub taken_count: u64,
-    /// How many files have their names here already, with their sizes and times.
-    pub alike: u64,
-}
-
-/// How far a transfer is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Progress {
-    /// Bytes that the receiver has: those that travelled, and those that it had already.
-    pub bytes: u64,
-    /// Bytes that it is to have from this transfer. Grows while [`Progress::complete`] is false, and shrinks by what
-    /// turns out not to be wanted.
-    pub total_bytes: u64,
-    /// Of [`Progress::bytes`], those of interrupted transfers that were there, and were checked.
-    pub resumed_bytes: u64,
-    /// Regular files that are settled.
-    pub files: u64,
-    /// Regular files in all, as far as counted.
-    pub total_files: u64,
-    /// Whether everything is counted.
-    pub complete: bool,
-    /// The file that is being sent or received.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub current: Option<RelPath>,
-    /// Speed of the last five seconds, once it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bytes_per_second: Option<u64>,
-    /// Time left at this speed, in seconds, where it can be told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seconds_left: Option<u64>,
-}
-
-/// What a receiving side says to an offer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Consent {
-    /// Yes.
-    Accepted,
-    /// No.
-    Declined,
-    /// Nobody could be asked.
-    Unattended,
-    /// It would not fit the disk.
-    NoRoom,
-}
-
 impl Event {
     /// The line that `p2pcp --json` prints for it, without a line end: one JSON object with `v` and `event`.
     ///
@@ -339,18 +283,4 @@ impl Event {
     pub fn is_last(&self) -> bool {
         matches!(self, Self::Finished { .. } | Self::Failed { .. })
     }
-}
-
-/// What can be done with a leftover, in words.
-pub(crate) fn leftover_state(state: LeftoverState) -> String {
-    match state {
-        LeftoverState::Resumable => "receiving the same files here goes on with it".to_owned(),
-        LeftoverState::InUse => "a p2pcp that is running uses it".to_owned(),
-        LeftoverState::Unusable(why) => format!("it cannot be used: {why}"),
-    }
-}
-
-/// Whether a leftover may need attention: nothing goes on with it, and there is something in it.
-pub(crate) fn needs_attention(state: LeftoverState) -> bool {
-    matches!(state, LeftoverState::Unusable(why) if why != Unusable::Empty)
 }

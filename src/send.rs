@@ -250,6 +250,7 @@ async fn meet(options: &Options, neighbours: Neighbours, teller: &Teller) -> Res
         }
         burnt += 1;
         if burnt == MAX_CODES {
+            place.end().await;
             return Err(Error::CodesBurnt(error));
         }
         let (reason, guessed) = (error.to_string(), error.is_wrong_code());

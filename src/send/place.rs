@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::connect::reunion::Reunion;
@@ -12,6 +14,9 @@ use crate::send::{Meeting, Options, SERVER_WITHIN};
 use crate::server::{self, OnlySession};
 use crate::signaling::{ServerUrl, Signaling};
 use crate::wire::signaling::Nameplate;
+
+/// How long a rendezvous of ours takes its leave, where somebody is to hear why.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where peers meet; ends when dropped.
 pub(super) struct Place {
@@ -69,6 +74,14 @@ impl Place {
         }
     }
 
+    /// Ends the rendezvous, if it is ours, in good order: a receiver that talks reads the reason first. Takes a second at most.
+    pub(super) async fn end(self) {
+        if let Some(Own { server: OwnServer { mut task, stop, .. }, .. }) = self.own {
+            stop.send(()).ok();
+            tokio::time::timeout(FAREWELL, &mut task.0).await.ok();
+        }
+    }
+
     /// Stops saying so; who has been here knows the way.
     pub(super) async fn be_silent(&mut self) {
         if let Some(announcement) = self.own.as_mut().and_then(|it| it.announcement.take()) {
@@ -79,7 +92,8 @@ impl Place {
 
 /// The rendezvous inside `send`; ends when dropped.
 struct OwnServer {
-    task: JoinHandle<()>,
+    task: Aborting,
+    stop: oneshot::Sender<()>,
     session: OnlySession,
 }
 
@@ -87,17 +101,27 @@ impl OwnServer {
     fn start(listener: tokio::net::TcpListener, nameplate: Nameplate) -> Self {
         let session = OnlySession::default();
         let config = server::Config::for_one_room(nameplate, session.clone());
+        let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
-            if let Err(error) = server::run(listener, config, std::future::pending()).await {
+            // Dropped with the rest, it is aborted: that is no order to stop.
+            let stopped = async {
+                if stopped.await.is_err() {
+                    std::future::pending().await
+                }
+            };
+            if let Err(error) = server::run(listener, config, stopped).await {
                 log::warn!("the rendezvous ended: {error}");
             }
         });
-        Self { task, session }
+        Self { task: Aborting(task), stop, session }
     }
 }
 
-impl Drop for OwnServer {
+/// Ends with its handle, as tasks do not by themselves.
+struct Aborting(JoinHandle<()>);
+
+impl Drop for Aborting {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
