@@ -4,6 +4,7 @@
 
 mod again;
 mod arguments;
+mod code;
 mod complete;
 mod config;
 mod converse;
@@ -168,12 +169,16 @@ async fn run_send(
     }
     let meeting = meeting(&args.meeting, None, environment, reporter)?;
     let routes = way::routes(&args.meeting, &meeting, environment)?;
+    let code = args.code.own(reporter)?;
+    reporter.show_codes_with(args.code.extras(environment.utf8()));
     let options = send::Options {
         paths: args.paths,
         selection,
         meeting,
         routes,
-        words: args.words,
+        words: code.as_ref().map_or(args.code.words, Code::words),
+        code,
+        lives_for: args.code.ttl,
         lanes: args.meeting.lanes,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
         again: again::line(typed, &[], &[]),

@@ -119,6 +119,9 @@ pub enum ConnectError {
     /// The PAKE: a wrong code, or no version in common.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    /// The server gave another number than the code's: it is from before such wishes.
+    #[error("the server gave another number than was asked for")]
+    OtherNumber,
     /// The peer left before it was done.
     #[error("the other side left while connecting")]
     PeerLeft,
@@ -168,14 +171,22 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Asks the server for a room and makes a code for it.
+    /// Asks the server for a room and makes a code for it, or for the room of the code that is `own`.
     ///
     /// # Errors
-    /// [`ConnectError::Signaling`].
-    pub async fn create(mut signaling: Signaling, words: WordCount) -> Result<Self, ConnectError> {
+    /// [`ConnectError::Signaling`] and [`ConnectError::OtherNumber`].
+    pub async fn create(
+        mut signaling: Signaling,
+        words: WordCount,
+        own: Option<&Code>,
+    ) -> Result<Self, ConnectError> {
         let nonce = random();
-        let room = signaling.create(nonce).await?;
-        let code = Code::generate(room.nameplate, words, &random());
+        let room = signaling.create_numbered(nonce, own.map(Code::nameplate)).await?;
+        let code = match own {
+            None => Code::generate(room.nameplate, words, &random()),
+            Some(own) if own.nameplate() == room.nameplate => own.clone(),
+            Some(_) => return Err(ConnectError::OtherNumber),
+        };
         let lives_for = room.ttl.min(LONGEST_LIFE) + PEER_WITHIN;
         Ok(Self { signaling, code, nonce: Hex(nonce), ice_servers: room.ice, lives_for })
     }
@@ -183,6 +194,11 @@ impl Waiting {
     /// The code to say.
     pub fn code(&self) -> &Code {
         &self.code
+    }
+
+    /// How long the server keeps the room for it.
+    pub fn lives_for(&self) -> Duration {
+        self.lives_for.saturating_sub(PEER_WITHIN)
     }
 
     /// Waits for whoever joins, for as long as the room lives. Until then only the server can fail.

@@ -7,6 +7,7 @@ mod catalogue;
 mod exit;
 
 use std::io;
+use std::time::Duration;
 
 use crate::code::CodeError;
 use crate::connect::ConnectError;
@@ -74,8 +75,17 @@ pub enum Error {
     /// The paths cannot be sent.
     #[error("{0}")]
     Source(#[from] SourceError),
+    /// The code that a sender asked for is none.
+    #[error("that cannot be a code")]
+    OwnCode(#[source] CodeError),
+    /// Nobody used the code within the time that its sender gave it.
+    #[error("the code has expired: nobody used it within {}", life(*.lived_for))]
+    CodeUnused {
+        /// How long that was.
+        lived_for: Duration,
+    },
     /// No rendezvous could be opened here.
-    #[error("no rendezvous could be opened on this machine")]
+    #[error("{}", lan_sentence(.0))]
     Lan(#[from] LanError),
     /// The rendezvous that was opened here does not work.
     #[error("the rendezvous on this machine does not work")]
@@ -180,6 +190,22 @@ fn join_sentence(error: &ConnectError) -> String {
     }
 }
 
+fn lan_sentence(error: &LanError) -> &'static str {
+    match error {
+        LanError::Taken(_) | LanError::NoPortFor(_) => "this code cannot be had",
+        _ => "no rendezvous could be opened on this machine",
+    }
+}
+
+/// As it was typed, in the largest unit that has no rest.
+fn life(time: Duration) -> String {
+    match time.as_secs() {
+        seconds if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
+
 fn meeting_sentence(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Expired)) => {
@@ -188,6 +214,8 @@ fn meeting_sentence(error: &ConnectError) -> &'static str {
         ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Stopping)) => {
             "the server stopped, and the code is gone with it"
         }
+        ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Taken))
+        | ConnectError::OtherNumber => "this code cannot be had",
         ConnectError::Signaling(SignalingClientError::Closed(_)) => "the server refused",
         _ => "the server was lost, and the code with it",
     }
@@ -244,7 +272,7 @@ impl Error {
     /// What lies behind it, where the sentence does not say it already.
     pub fn cause(&self) -> Option<String> {
         match self {
-            Self::Typed(error) => Some(error.to_string()),
+            Self::Typed(error) | Self::OwnCode(error) => Some(error.to_string()),
             Self::ServerAddress(error) => Some(error.to_string()),
             Self::TurnServers(error) => Some(error.to_string()),
             Self::Lan(error) => Some(error.to_string()),
@@ -264,6 +292,7 @@ impl Error {
             | Self::Source(_)
             | Self::Clean(_)
             | Self::NoRendezvous
+            | Self::CodeUnused { .. }
             | Self::NoSender { .. }
             | Self::Session { .. }
             | Self::Interrupted { .. } => None,

@@ -59,6 +59,9 @@ pub enum LanError {
         #[source]
         source: io::Error,
     },
+    /// The number that was asked for belongs to another sender, or its port to another program.
+    #[error("number {0} is in use on this machine or network")]
+    Taken(Nameplate),
     /// The nameplate is not one that a port belongs to.
     #[error("nameplate {0} belongs to a server, not to this network")]
     NoPortFor(Nameplate),
@@ -106,6 +109,29 @@ pub fn bind(
     Err(LanError::NoPort { tries: MAX_DRAWS, source: last })
 }
 
+/// Binds the port of this nameplate, as [`bind`] does for one that it draws.
+///
+/// # Errors
+/// [`LanError::NoPortFor`], and [`LanError::Taken`] where the port is in use or a neighbour says that the number is.
+pub fn bind_numbered(
+    scope: Scope,
+    taken: &HashSet<Nameplate>,
+    nameplate: Nameplate,
+) -> Result<TcpListener, LanError> {
+    let port = port(nameplate).ok_or(LanError::NoPortFor(nameplate))?;
+    if taken.contains(&nameplate) {
+        return Err(LanError::Taken(nameplate));
+    }
+    let listener = listen(scope, port).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    listener.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => LanError::Taken(nameplate),
+        _ => LanError::NoPort { tries: 1, source: error },
+    })
+}
+
 fn listen(scope: Scope, port: u16) -> io::Result<TcpListener> {
     let v4 = |address: Ipv4Addr| TcpListener::bind(SocketAddr::from((address, port)));
     match scope {
@@ -125,7 +151,7 @@ mod tests {
     use std::collections::HashSet;
     use std::net::TcpStream;
 
-    use crate::lan::{LanError, Scope, bind, find, port};
+    use crate::lan::{LanError, Scope, bind, bind_numbered, find, port};
     use crate::wire::signaling::Nameplate;
 
     fn random() -> u64 {
@@ -171,6 +197,28 @@ mod tests {
         assert!(odd != free && odd.number() % 2 == 1);
         let (_listener, claimed) = bind(Scope::Loopback, &all, random).unwrap();
         assert!(all.contains(&claimed));
+    }
+
+    #[test]
+    fn a_number_that_is_asked_for_is_had_or_refused_by_name() {
+        let nobody = HashSet::new();
+        let (listener, nameplate) = bind(Scope::Loopback, &nobody, random).unwrap();
+        let error = bind_numbered(Scope::Loopback, &nobody, nameplate).unwrap_err();
+        assert!(matches!(error, LanError::Taken(number) if number == nameplate), "{error:?}");
+        drop(listener);
+        let error = bind_numbered(Scope::Loopback, &HashSet::from([nameplate]), nameplate).unwrap_err();
+        assert!(matches!(error, LanError::Taken(_)), "a neighbour has it: {error:?}");
+        // The port of a number that is free can be lost to another test.
+        let had = |_| {
+            let (listener, free) = bind(Scope::Loopback, &nobody, random).ok()?;
+            drop(listener);
+            bind_numbered(Scope::Loopback, &nobody, free).ok()
+        };
+        let listener = (0..64).find_map(had).unwrap();
+        assert!((21_100..22_000).contains(&listener.local_addr().unwrap().port()));
+        let four = Nameplate::new(1000).unwrap();
+        let error = bind_numbered(Scope::Loopback, &nobody, four).unwrap_err();
+        assert!(matches!(error, LanError::NoPortFor(number) if number == four), "{error:?}");
     }
 
     #[tokio::test]

@@ -82,8 +82,13 @@ pub struct Options {
     pub meeting: Meeting,
     /// Which paths to look for.
     pub routes: Routes,
-    /// Words of the code.
+    /// Words of the codes that are made.
     pub words: WordCount,
+    /// The first code, in place of one that is made. After a wrong guess at it codes are made all the same, so that
+    /// nobody can guess twice at the same words.
+    pub code: Option<Code>,
+    /// How long a code can be used, at most a day; for as long as the rendezvous has room for it when not said.
+    pub lives_for: Option<Duration>,
     /// How long to look for the other side when the connection is lost.
     pub reconnect_for: Duration,
     /// Most lanes of a link; as many as help when not said.
@@ -101,6 +106,8 @@ impl Options {
             meeting: Meeting::Here(Scope::Lan),
             routes: Routes::default(),
             words: WordCount::default(),
+            code: None,
+            lives_for: None,
             reconnect_for: RECONNECT_FOR,
             lanes: None,
             again: "send the same again".to_owned(),
@@ -229,15 +236,25 @@ async fn meet(options: &Options, neighbours: Neighbours, teller: &Teller) -> Res
     let taken: HashSet<Nameplate> = neighbours.nameplates().await;
     let mut burnt = 0;
     loop {
-        let (mut place, signaling) = Place::open(options, &taken).await?;
+        let own = options.code.as_ref().filter(|_| burnt == 0);
+        let (mut place, signaling) = Place::open(options, own.map(Code::nameplate), &taken).await?;
         teller.tell(Event::Rendezvous { url: place.url.to_string() });
-        let waiting = Waiting::create(signaling, options.words).await.map_err(Error::Meeting)?;
+        let waiting = Waiting::create(signaling, options.words, own).await.map_err(Error::Meeting)?;
+        if options.lives_for.is_some_and(|it| it > waiting.lives_for()) {
+            let minutes = waiting.lives_for().as_secs() / 60;
+            teller.tell(Event::Note { text: format!("the server keeps a code for {minutes} min only") });
+        }
         let code = waiting.code().clone();
         let command = receive_line(&options.meeting, &code);
         teller.tell(Event::Code { code, command });
         teller.tell(Event::Waiting);
         let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, teller);
-        let joined = waiting.joined().await.map_err(Error::Meeting)?;
+        let lives_for = options.lives_for.unwrap_or(Duration::MAX);
+        let Ok(joined) = tokio::time::timeout(lives_for, waiting.joined()).await else {
+            place.be_silent().await;
+            return Err(Error::CodeUnused { lived_for: lives_for });
+        };
+        let joined = joined.map_err(Error::Meeting)?;
         let bound = joined.bind(surroundings).await;
         place.be_silent().await;
         let error = match bound {

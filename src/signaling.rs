@@ -122,7 +122,19 @@ impl Signaling {
     /// # Errors
     /// `Closed` when refused, else `TimedOut`, `Lost`, `Malformed`, `TooLong`.
     pub async fn create(&mut self, ns: [u8; 16]) -> Result<CreatedRoom, SignalingClientError> {
-        match self.ask(&ClientMessage::Create { v: PROTOCOL_VERSION, ns: Hex(ns) }).await? {
+        self.create_numbered(ns, None).await
+    }
+
+    /// Asks for a room with this number, if one is named; a server from before such wishes gives another.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); a number that is in use is `Closed(Taken)`.
+    pub async fn create_numbered(
+        &mut self,
+        ns: [u8; 16],
+        nameplate: Option<Nameplate>,
+    ) -> Result<CreatedRoom, SignalingClientError> {
+        match self.ask(&ClientMessage::Create { v: PROTOCOL_VERSION, ns: Hex(ns), nameplate }).await? {
             ServerMessage::Created { nameplate, ttl, ice } => {
                 Ok(CreatedRoom { nameplate, ttl: Duration::from_secs(ttl.into()), ice })
             }

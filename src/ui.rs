@@ -12,6 +12,7 @@
 
 mod data;
 mod doctor;
+mod extras;
 mod json;
 mod leftovers;
 mod line;
@@ -32,11 +33,12 @@ mod tree;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::event::{Consent, Event};
 pub use crate::ui::doctor::{Check, Grade, Reach, Report, VERSION as DOCTOR_VERSION};
+pub use crate::ui::extras::Extras;
 use crate::ui::line::{Line, Paint};
 use crate::ui::progress::{Change, Meter};
 use crate::ui::screen::{Mode, Screen};
@@ -74,6 +76,8 @@ struct Inner {
     screen: Screen,
     /// Shared with the drawing thread; not held while printing, see [`screen`].
     meter: Arc<Mutex<Meter>>,
+    /// How codes are shown beside their text.
+    extras: OnceLock<Extras>,
     /// How many entries there were to list as not kept, and as skipped.
     unkept: AtomicU64,
     skipped: AtomicU64,
@@ -104,7 +108,13 @@ impl Reporter {
 
     fn on(style: Style, json: bool, screen: Screen) -> Self {
         let (unkept, skipped) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { inner: Arc::new(Inner { style, json, screen, meter: Arc::default(), unkept, skipped }) }
+        let (meter, extras) = (Arc::default(), OnceLock::new());
+        Self { inner: Arc::new(Inner { style, json, screen, meter, extras, unkept, skipped }) }
+    }
+
+    /// Has codes shown in these ways too. The first call counts.
+    pub fn show_codes_with(&self, extras: Extras) {
+        self.inner.extras.set(extras).ok();
     }
 
     /// `.env` decided which server is used.

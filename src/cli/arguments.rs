@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::code::CodeArgs;
 use crate::cli::selection::{RecvSelection, SendSelection};
-use crate::code::WordCount;
 use crate::session::lasting::RECONNECT_FOR;
 use crate::wire::lanes::MAX_LANES;
 
@@ -113,12 +113,11 @@ pub(super) struct SendArgs {
     /// Files and folders to send
     #[arg(required = true, value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
-    /// Words in the code; each makes it 1,024 times harder to guess
-    #[arg(long, value_name = "N", default_value = "2", value_parser = parse_words)]
-    pub(super) words: WordCount,
     /// Print what happens as lines of JSON on stdout; docs/json-events.md has their schema
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) code: CodeArgs,
     #[command(flatten)]
     pub(super) selection: SendSelection,
     #[command(flatten)]
@@ -304,11 +303,6 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
     };
     let bytes = number.parse::<u64>().ok().and_then(|it| it.checked_mul(factor)).filter(|it| *it > 0);
     bytes.ok_or_else(|| "a number above 0, or one with K, M, G or T behind it, like 100G".to_owned())
-}
-
-fn parse_words(text: &str) -> Result<WordCount, String> {
-    let count = text.parse().ok().and_then(WordCount::new);
-    count.ok_or_else(|| format!("a number from {} to {}", WordCount::MIN, WordCount::MAX))
 }
 
 #[derive(Debug, Args)]

@@ -44,6 +44,7 @@ pub struct Environment {
     warnings: Vec<String>,
     colour: Option<bool>,
     dumb: bool,
+    utf8: bool,
     proxy: Option<String>,
     no_proxy: String,
 }
@@ -60,6 +61,7 @@ impl Environment {
                 (false, false) => None,
             },
             dumb: variable("TERM").as_deref() == Some("dumb"),
+            utf8: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(locale).is_some_and(|it| is_utf8(&it)),
             no_proxy: either_case("NO_PROXY").unwrap_or_default(),
             ..Self::default()
         };
@@ -186,6 +188,11 @@ impl Environment {
         self.dumb
     }
 
+    /// Whether the locale's characters are UTF-8 (POSIX.1-2017 §8.2: the first of these variables that is not empty).
+    pub fn utf8(&self) -> bool {
+        self.utf8
+    }
+
     /// The server, unless it is empty.
     pub fn server_host(&self) -> Option<(String, Origin)> {
         self.found("server").map(|it| (it.text.clone(), it.origin))
@@ -252,6 +259,15 @@ fn either_case(name: &str) -> Option<String> {
     [name.to_ascii_lowercase(), name.to_owned()]
         .iter()
         .find_map(|it| variable(it).filter(|it| !it.is_empty()))
+}
+
+fn locale(name: &str) -> Option<String> {
+    variable(name).filter(|it| !it.is_empty())
+}
+
+fn is_utf8(locale: &str) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -7,6 +7,7 @@ use crate::connect::ConnectError;
 use crate::dial::ProxyFault;
 use crate::error::{Error, Side};
 use crate::fs::{DiskFault, SourceError};
+use crate::lan::LanError;
 use crate::session::Failure;
 use crate::session::handshake::HandshakeError;
 use crate::signaling::SignalingClientError;
@@ -18,10 +19,19 @@ impl Error {
     /// What the person can do now.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Typed(CodeError::UnknownWord { suggestions, .. }) if !suggestions.is_empty() => {
+            Self::Typed(CodeError::UnknownWord { suggestions, .. })
+            | Self::OwnCode(CodeError::UnknownWord { suggestions, .. })
+                if !suggestions.is_empty() =>
+            {
                 return Some(format!("did you mean `{}`?", suggestions.join("`, `")));
             }
             Self::Typed(_) => "a code looks like 417-aloe-tuba; ask the sender to read it again",
+            Self::OwnCode(_) => {
+                "a code is a number of three to nine digits and two to eight words of p2pcp's list; without `--code` one is made"
+            }
+            Self::CodeUnused { .. } => {
+                "run the same command again, with a longer `--ttl` if that was too short"
+            }
             Self::NoCode => "run `p2pcp recv CODE` with the code that the sender shows",
             Self::ServerAddress(_) => {
                 "a server looks like `p2pcp.example.org:8091` or `wss://p2pcp.example.org`"
@@ -38,6 +48,10 @@ impl Error {
                 "name one with `--server`; without it the two sides meet on their network, where nothing relays"
             }
             Self::Source(error) => return source_hint(error).map(str::to_owned),
+            Self::Lan(LanError::Taken(_)) => "choose another number, or leave `--code` out",
+            Self::Lan(LanError::NoPortFor(_)) => {
+                "without a server a number has three digits: choose such a one, or name a server with `--server`"
+            }
             Self::Lan(_) | Self::NoRendezvous => {
                 "name a server with `--server`, or see whether a firewall is in the way"
             }
@@ -47,6 +61,12 @@ impl Error {
                 "is `p2pcp send` still running on this machine or network, and is this its newest code? on other networks both sides need the same `--server`"
             }
             Self::Join(error) => join_hint(error),
+            Self::Meeting(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Taken))) => {
+                "choose another number, or leave `--code` out"
+            }
+            Self::Meeting(ConnectError::OtherNumber) => {
+                "the server is older than `--code`: leave it out, or use another server"
+            }
             Self::Meeting(_) => "run the same command again for a new code",
             Self::CodesBurnt(error) if !error.is_wrong_code() => join_hint(error),
             Self::CodesBurnt(_) => {

@@ -22,7 +22,7 @@ use crate::transport::peer::LaneError;
 use crate::wire::ice::IceUrlError;
 use crate::wire::path::{NameError, RelPath};
 use crate::wire::peer::AbortReason;
-use crate::wire::signaling::{CloseCode, Unable};
+use crate::wire::signaling::{CloseCode, Nameplate, Unable};
 
 /// Failures that belong together.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ fn typed() -> Vec<Error> {
         Error::Typed(CodeError::WordCount { got: 1 }),
         Error::Typed(CodeError::UnknownWord { typed: "xyzzy".to_owned(), suggestions: Vec::new() }),
         Error::Typed(CodeError::UnknownWord { typed: "alo".to_owned(), suggestions: vec!["aloe"] }),
+        Error::OwnCode(CodeError::WordCount { got: 1 }),
+        Error::OwnCode(CodeError::UnknownWord { typed: "alo".to_owned(), suggestions: vec!["aloe"] }),
         Error::NoCode,
         Error::TurnServers(IceUrlError::Credentials),
         Error::NoInterface { name: "eth9".to_owned(), known: vec!["eth0".to_owned(), "wlan0".to_owned()] },
@@ -125,6 +127,10 @@ fn meeting() -> Vec<Error> {
     let address = || ServerUrl::from(std::net::SocketAddr::from(([192, 0, 2, 1], 8091)));
     let mut errors: Vec<_> = signaling().into_iter().map(|it| Error::server(&address(), it)).collect();
     errors.push(Error::Lan(LanError::NoPort { tries: 50, source: io::ErrorKind::AddrInUse.into() }));
+    errors.extend(Nameplate::new(417).map(|it| Error::Lan(LanError::Taken(it))));
+    errors.extend(Nameplate::new(4170).map(|it| Error::Lan(LanError::NoPortFor(it))));
+    errors.push(Error::Meeting(ConnectError::OtherNumber));
+    errors.push(Error::CodeUnused { lived_for: Duration::from_secs(1800) });
     errors.push(Error::NoRendezvous);
     for code in CloseCode::ALL.iter().filter(|it| **it != CloseCode::NoRoom) {
         errors.push(Error::Meeting(SignalingClientError::Closed(*code).into()));

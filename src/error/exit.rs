@@ -3,6 +3,7 @@
 use crate::connect::ConnectError;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
+use crate::lan::LanError;
 use crate::session::handshake::HandshakeError;
 use crate::session::{Failure, Summary};
 use crate::signaling::SignalingClientError;
@@ -115,6 +116,10 @@ impl Error {
             | Self::Setting { .. }
             | Self::NoInterface { .. }
             | Self::RelayNeedsServer => ExitCode::Usage,
+            Self::OwnCode(_) => ExitCode::Usage,
+            Self::Lan(LanError::Taken(_) | LanError::NoPortFor(_)) | Self::CodeUnused { .. } => {
+                ExitCode::Code
+            }
             Self::Typed(_) | Self::NoSender { .. } => ExitCode::Code,
             Self::Source(_)
             | Self::Lan(_)
@@ -134,9 +139,10 @@ impl Error {
 fn connect_exit_code(error: &ConnectError) -> ExitCode {
     match error {
         ConnectError::Handshake(HandshakeError::WrongCode) | ConnectError::Refused => ExitCode::Code,
-        ConnectError::Signaling(SignalingClientError::Closed(CloseCode::NoRoom | CloseCode::Expired)) => {
-            ExitCode::Code
-        }
+        ConnectError::Signaling(SignalingClientError::Closed(
+            CloseCode::NoRoom | CloseCode::Expired | CloseCode::Taken,
+        )) => ExitCode::Code,
+        ConnectError::OtherNumber => ExitCode::Failed,
         ConnectError::Handshake(_) | ConnectError::Unexpected(_) => ExitCode::Failed,
         ConnectError::Tampered | ConnectError::NotBound => ExitCode::Integrity,
         ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Version)) => ExitCode::Failed,

@@ -35,6 +35,7 @@ struct Own {
 impl Place {
     pub(super) async fn open(
         options: &Options,
+        wanted: Option<Nameplate>,
         taken: &HashSet<Nameplate>,
     ) -> Result<(Self, Signaling), Error> {
         let scope = match &options.meeting {
@@ -45,14 +46,17 @@ impl Place {
                 return Ok((Self { url: url.clone(), own: None }, signaling));
             }
         };
-        let (listener, nameplate) = lan::bind(scope, taken, || {
-            let mut bytes = [0; 8];
-            getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-            u64::from_le_bytes(bytes)
-        })?;
+        let (listener, nameplate) = match wanted {
+            Some(wanted) => (lan::bind_numbered(scope, taken, wanted)?, wanted),
+            None => lan::bind(scope, taken, || {
+                let mut bytes = [0; 8];
+                getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+                u64::from_le_bytes(bytes)
+            })?,
+        };
         let listener = tokio::net::TcpListener::from_std(listener).map_err(|_| Error::NoRendezvous)?;
         let port = listener.local_addr().map_err(|_| Error::NoRendezvous)?.port();
-        let server = OwnServer::start(listener, nameplate);
+        let server = OwnServer::start(listener, nameplate, options.lives_for);
         let announcement = Some(Announcement::start(nameplate, scope)?);
         let url = ServerUrl::from(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let signaling = Signaling::connect(&url, SERVER_WITHIN).await;
@@ -98,9 +102,10 @@ struct OwnServer {
 }
 
 impl OwnServer {
-    fn start(listener: tokio::net::TcpListener, nameplate: Nameplate) -> Self {
+    fn start(listener: tokio::net::TcpListener, nameplate: Nameplate, lives_for: Option<Duration>) -> Self {
         let session = OnlySession::default();
-        let config = server::Config::for_one_room(nameplate, session.clone());
+        let mut config = server::Config::for_one_room(nameplate, session.clone());
+        config.rooms.waiting = config.rooms.waiting.max(lives_for.unwrap_or_default());
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             // Dropped with the rest, it is aborted: that is no order to stop.

@@ -92,12 +92,13 @@ impl Desk {
         Some(Ticket { desk: Arc::clone(self), source, refusal })
     }
 
-    /// Makes a room; the answer is in the mailbox.
+    /// Makes a room, with the number that is `wanted` or none; the answer is in the mailbox.
     pub(crate) fn create(
         self: &Arc<Self>,
         now: Instant,
         source: Source,
         ns: Hex<16>,
+        wanted: Option<Nameplate>,
         mailbox: Mailbox,
     ) -> Result<Occupancy, CloseCode> {
         // The rendezvous inside `send` has one room, and it is for the sender on this machine.
@@ -108,7 +109,15 @@ impl Desk {
         let mut state = self.state();
         state.limits.create(now, source)?;
         state.space(self.config.rooms.rooms)?;
-        let created = state.rooms.create(now, ns, random)?;
+        let created = match wanted {
+            None => state.rooms.create(now, ns, random)?,
+            // Who asks for number after number learns as much as who joins one after the other, and waits as long.
+            Some(wanted) => state.rooms.create_as(now, ns, wanted).inspect_err(|refusal| {
+                if *refusal == CloseCode::Taken {
+                    state.limits.miss(now, source);
+                }
+            })?,
+        };
         let answer = ServerMessage::Created {
             nameplate: created.nameplate,
             ttl: whole_seconds(self.config.rooms.waiting),
@@ -316,7 +325,7 @@ mod tests {
         let now = Instant::now();
         let ticket = desk.admit(now, IpAddr::from([192, 0, 2, 1])).unwrap();
         let ((sender, mut sender_mail), (receiver, receiver_mail)) = (desk.mailbox(), desk.mailbox());
-        let first = desk.create(now, ticket.source, Hex([1; 16]), sender).unwrap();
+        let first = desk.create(now, ticket.source, Hex([1; 16]), None, sender).unwrap();
         let Some(Delivery::Message(ServerMessage::Created { nameplate, .. })) = sender_mail.blocking_recv()
         else {
             panic!("no answer");

@@ -172,14 +172,29 @@ impl Rooms {
     /// # Errors
     /// [`CloseCode::Full`] when no room or no number is free.
     pub fn create(&mut self, now: Instant, ns: Hex<16>, random: u64) -> Result<Created, CloseCode> {
-        if self.rooms.len() >= self.policy.rooms {
-            return Err(CloseCode::Full);
-        }
         let nameplate = match self.policy.nameplate {
             Some(only) => Some(only).filter(|only| !self.nameplates.contains_key(only)),
             None => self.draw(random),
         };
-        let nameplate = nameplate.ok_or(CloseCode::Full)?;
+        self.open(now, ns, nameplate.ok_or(CloseCode::Full)?)
+    }
+
+    /// As [`Rooms::create`], with the number `it` and no other.
+    ///
+    /// # Errors
+    /// [`CloseCode::Taken`] too: a room has it or had it, or it is not the only one.
+    pub fn create_as(&mut self, now: Instant, ns: Hex<16>, it: Nameplate) -> Result<Created, CloseCode> {
+        let another = self.policy.nameplate.is_some_and(|only| only != it);
+        match another || self.nameplates.contains_key(&it) {
+            true => Err(CloseCode::Taken),
+            false => self.open(now, ns, it),
+        }
+    }
+
+    fn open(&mut self, now: Instant, ns: Hex<16>, nameplate: Nameplate) -> Result<Created, CloseCode> {
+        if self.rooms.len() >= self.policy.rooms {
+            return Err(CloseCode::Full);
+        }
         let room = self.next;
         self.next += 1;
         self.nameplates.insert(nameplate, Slot::Waiting(room));

@@ -163,9 +163,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             {
                 Err(CloseCode::Version)
             }
-            ClientMessage::Create { ns, .. } => {
-                self.sit_down(|desk, source, mailbox| desk.create(Instant::now(), source, ns, mailbox))
-            }
+            ClientMessage::Create { ns, nameplate, .. } => self.sit_down(|desk, source, mailbox| {
+                desk.create(Instant::now(), source, ns, nameplate, mailbox)
+            }),
             ClientMessage::Join { nameplate, nr, .. } => self
                 .sit_down(|desk, source, mailbox| desk.join(Instant::now(), source, nameplate, nr, mailbox)),
             ClientMessage::Meet { token, role, nonce, .. } => self.sit_down(|desk, source, mailbox| {

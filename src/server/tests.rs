@@ -127,7 +127,7 @@ impl Client {
 }
 
 fn create() -> ClientMessage {
-    ClientMessage::Create { v: 1, ns: NS }
+    ClientMessage::Create { v: 1, ns: NS, nameplate: None }
 }
 
 fn join(nameplate: Nameplate) -> ClientMessage {

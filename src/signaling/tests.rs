@@ -53,7 +53,10 @@ async fn a_sender_creates_a_room_and_hears_of_its_peer() {
     let (mut client, mut server) = connected().await;
     let nameplate = Nameplate::new(417).unwrap();
     let script = async {
-        assert_eq!(heard(&mut server).await, ClientMessage::Create { v: 1, ns: Hex([1; 16]) });
+        assert_eq!(
+            heard(&mut server).await,
+            ClientMessage::Create { v: 1, ns: Hex([1; 16]), nameplate: None }
+        );
         say(&mut server, &ServerMessage::Created { nameplate, ttl: 3600, ice: vec![] }).await;
         say(&mut server, &ServerMessage::Peer { nr: Hex([2; 16]), ice: Vec::new() }).await;
         say(&mut server, &ServerMessage::Relay(Relay::Confirm { t: Hex([3; 32]) })).await;

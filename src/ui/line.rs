@@ -22,6 +22,8 @@ pub(crate) enum Paint {
     Yellow,
     Green,
     Cyan,
+    /// Bright white on black, whatever the terminal's own colours are: a QR code's light parts are drawn.
+    Code,
 }
 
 impl Paint {
@@ -35,6 +37,7 @@ impl Paint {
             Self::Yellow => "33",
             Self::Green => "32",
             Self::Cyan => "36",
+            Self::Code => "97;40",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The one door to stderr: whole lines, and a live area of two lines below them.
 //!
-//! Invariants: lines never tear the live area or each other; nothing but [`Line`]s is shown; nothing
+//! Invariants: lines never tear the live area or each other; nothing but [`Line`]s is shown, and what goes to the clipboard is base64; nothing
 //! reaches stdout. The lock of the screen is taken before any lock of whoever draws the live area,
 //! so never call in here while holding a lock that `draw` takes.
 
@@ -86,6 +86,15 @@ impl Screen {
             out.push('\n');
         }
         shown.write(&out);
+    }
+
+    /// Has the terminal put `text` on its clipboard: OSC 52 (xterm, "Operating System Commands"), as base64, so that
+    /// nothing in it can end the sequence. A terminal that does not know or allow it shows nothing. Only in [`Mode::Live`].
+    pub(crate) fn put_on_clipboard(&self, text: &str) {
+        if self.mode == Mode::Live {
+            let encoded = data_encoding::BASE64.encode(text.as_bytes());
+            self.lock().write(&format!("\x1b]52;c;{encoded}\x07"));
+        }
     }
 
     /// Writes a question and leaves the cursor behind it; the answer's line end closes it.

@@ -89,6 +89,13 @@ impl Reporter {
 
     /// The code, and the line to type on the other side. [`Verbosity::Quiet`] prints the bare code.
     pub(super) fn code(&self, code: &Code, receive_line: &str) {
+        self.code_in_words(code, receive_line);
+        if let Some(extras) = self.inner.extras.get() {
+            extras.show(&self.inner.screen, receive_line);
+        }
+    }
+
+    fn code_in_words(&self, code: &Code, receive_line: &str) {
         let code = Line::default().with(Paint::Bold, code);
         if self.inner.style.verbosity == Verbosity::Quiet {
             return self.inner.screen.print(&[code]);

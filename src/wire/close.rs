@@ -49,6 +49,8 @@ close_codes! {
     Idle = 4007 "the server closed a silent connection; try again",
     /// The server is stopping.
     Stopping = 4008 "the server is shutting down; try again in a moment",
+    /// The number that a sender asked for is in use, or was until lately.
+    Taken = 4009 "the number of this code is in use here, or was until lately; choose another",
 }
 
 #[cfg(test)]

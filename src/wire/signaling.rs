@@ -163,6 +163,9 @@ pub enum ClientMessage {
         v: u16,
         /// The sender's half of the session id.
         ns: Hex<16>,
+        /// The only number that will do; a server from before this field draws one all the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nameplate: Option<Nameplate>,
     },
     /// The receiver takes the second seat of a room; this kills the nameplate.
     Join {

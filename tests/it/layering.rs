@@ -144,6 +144,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("mdns_sd::", &["lan"]),
     ("percent_encoding::", &["wire"]),
     ("indicatif::", &["ui"]),
+    ("qrcode::", &["ui"]),
     ("console::", &["ui"]),
     ("std::fs::", &["fs"]),
     ("tokio::fs::", &[]),

@@ -67,8 +67,17 @@ impl Work {
     /// p2pcp with these arguments in a terminal of its own, which shows on the stdout of `script` (util-linux);
     /// `None` where there is no `script`.
     pub fn at_a_terminal(&self, arguments: &str) -> Option<Running> {
+        self.at_a_terminal_after("", arguments)
+    }
+
+    /// The same, in a terminal of 100 columns and a locale of UTF-8.
+    pub fn at_a_wide_terminal(&self, arguments: &str) -> Option<Running> {
+        self.at_a_terminal_after("stty cols 100 rows 50; LC_ALL=C.UTF-8 ", arguments)
+    }
+
+    fn at_a_terminal_after(&self, first: &str, arguments: &str) -> Option<Running> {
         let script = ["/usr/bin/script", "/bin/script"].into_iter().find(|it| Path::new(it).exists())?;
-        let command = format!("exec '{}' {arguments}", env!("CARGO_BIN_EXE_p2pcp"));
+        let command = format!("{first} exec '{}' {arguments}", env!("CARGO_BIN_EXE_p2pcp"));
         let start = Start::new(script, self.folder.path()).arguments(&["-qec", &command, "/dev/null"]);
         let start = start.variable("TERM", "xterm").variable("SHELL", "/bin/sh").variable("NO_COLOR", "1");
         Some(start.typing().spawn())

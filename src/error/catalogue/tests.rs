@@ -48,8 +48,10 @@ fn the_catalogue_has_every_failure() {
         Error::Serve(_) => 22,
         Error::Globs(_) => 23,
         Error::Setting { .. } => 24,
+        Error::OwnCode(_) => 25,
+        Error::CodeUnused { .. } => 26,
     };
-    assert_all("Error", 25, all().iter().map(number));
+    assert_all("Error", 27, all().iter().map(number));
 }
 
 #[test]
@@ -65,9 +67,14 @@ fn the_catalogue_has_every_reason_not_to_connect() {
         Connect::PeerUnable(_) => 7,
         Connect::Lane(_) => 8,
         Connect::NotBound => 9,
+        Connect::OtherNumber => 10,
     };
-    let joined = all().into_iter().filter_map(|it| if let Error::Join(it) = it { Some(it) } else { None });
-    assert_all("ConnectError", 10, joined.map(|it| number(&it)));
+    let unconnected = |error| match error {
+        Error::Join(it) | Error::Meeting(it) => Some(it),
+        _ => None,
+    };
+    let joined = all().into_iter().filter_map(unconnected);
+    assert_all("ConnectError", 11, joined.map(|it| number(&it)));
     let number = |error: &Signaling| match error {
         Signaling::Unresolved(_) => 0,
         Signaling::Unreachable(_) => 1,

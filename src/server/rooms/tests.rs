@@ -129,6 +129,31 @@ fn the_only_room_has_the_number_it_was_given_and_lives_once() {
 }
 
 #[test]
+fn a_number_that_is_asked_for_is_given_once() {
+    let now = Instant::now();
+    let mut rooms = Rooms::new(RoomPolicy { rooms: 2, ..RoomPolicy::default() });
+    let wanted = Nameplate::new(417).unwrap();
+    let created = rooms.create_as(now, NS, wanted).unwrap();
+    assert_eq!(created.nameplate, wanted);
+    assert_eq!(rooms.create_as(now, NS, wanted), Err(CloseCode::Taken));
+    rooms.leave(now, created.seat);
+    assert_eq!(rooms.create_as(now, NS, wanted), Err(CloseCode::Taken), "it was in use until lately");
+    rooms.expire(now + RoomPolicy::default().tombstone);
+    assert!(rooms.create_as(now, NS, wanted).is_ok());
+    assert!(rooms.create_as(now, NS, Nameplate::MAX.try_into().unwrap()).is_ok());
+    assert_eq!(rooms.create_as(now, NS, Nameplate::new(418).unwrap()), Err(CloseCode::Full));
+}
+
+#[test]
+fn the_only_room_is_not_given_to_who_asks_for_another() {
+    let now = Instant::now();
+    let only = Nameplate::new(417).unwrap();
+    let mut rooms = Rooms::new(RoomPolicy { nameplate: Some(only), ..RoomPolicy::default() });
+    assert_eq!(rooms.create_as(now, NS, Nameplate::new(418).unwrap()), Err(CloseCode::Taken));
+    assert!(rooms.create_as(now, NS, only).is_ok());
+}
+
+#[test]
 fn a_room_may_say_so_much_and_no_more() {
     let now = Instant::now();
     let policy = RoomPolicy { messages: 3, bytes: 100, ..RoomPolicy::default() };

@@ -36,7 +36,7 @@ async fn bad_first_messages_are_refused_with_a_number() {
         (Message::binary(vec![1, 2, 3]), CloseCode::Malformed),
         (Message::text(long), CloseCode::TooMuch),
         (Message::text(render(&ClientMessage::Relay(bye(PathKind::Failed)))), CloseCode::Malformed),
-        (Message::text(render(&ClientMessage::Create { v: 2, ns: NS })), CloseCode::Version),
+        (Message::text(render(&ClientMessage::Create { v: 2, ns: NS, nameplate: None })), CloseCode::Version),
         (Message::text(r#"{"type":"create","v":2,"nonce":"later"}"#), CloseCode::Version),
         (Message::text(r#"{"type":"create","v":1,"ns":"short"}"#), CloseCode::Malformed),
         (

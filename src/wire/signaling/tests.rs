@@ -1,8 +1,8 @@
 //! Claims about the texts of signaling.
 
 use crate::wire::signaling::{
-    Base64, ClientMessage, Hex, IceServer, MeetRole, Relay, ServerMessage, SignalingError, Token, Unknown,
-    parse, render,
+    Base64, ClientMessage, Hex, IceServer, MeetRole, Nameplate, Relay, ServerMessage, SignalingError, Token,
+    Unknown, parse, render,
 };
 use crate::wire::{MAX_SIGNALING_FRAME, PathKind};
 
@@ -10,8 +10,12 @@ use crate::wire::{MAX_SIGNALING_FRAME, PathKind};
 fn messages_look_as_documented() {
     for (message, text) in [
         (
-            ClientMessage::Create { v: 1, ns: Hex([0xab; 16]) },
+            ClientMessage::Create { v: 1, ns: Hex([0xab; 16]), nameplate: None },
             format!(r#"{{"type":"create","v":1,"ns":"{}"}}"#, "ab".repeat(16)),
+        ),
+        (
+            ClientMessage::Create { v: 1, ns: Hex([0xab; 16]), nameplate: Nameplate::new(417) },
+            format!(r#"{{"type":"create","v":1,"ns":"{}","nameplate":417}}"#, "ab".repeat(16)),
         ),
         (
             ClientMessage::Meet {

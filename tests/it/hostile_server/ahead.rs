@@ -33,7 +33,7 @@ async fn peers_on_one_host_find_each_other_through_a_server_far_away() {
     let log = Arc::new(Mutex::new(Log::default()));
     let serving = serve(listener, Greeting::default(), honest(), Arc::clone(&log));
     let peers = async {
-        let waiting = Waiting::create(dial(server).await, WordCount::default()).await.unwrap();
+        let waiting = Waiting::create(dial(server).await, WordCount::default(), None).await.unwrap();
         let code = waiting.code().clone();
         let send = async { waiting.joined().await?.bind(anywhere()).await };
         let receive = async { Joined::join(dial(server).await, code).await?.bind(anywhere()).await };

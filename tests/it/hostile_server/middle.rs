@@ -199,7 +199,7 @@ pub async fn dial(address: SocketAddr) -> Signaling {
 }
 
 pub async fn create(address: SocketAddr) -> Waiting {
-    Waiting::create(dial(address).await, WordCount::default()).await.expect("a room")
+    Waiting::create(dial(address).await, WordCount::default(), None).await.expect("a room")
 }
 
 /// A receiver with this code.

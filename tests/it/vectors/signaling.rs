@@ -39,7 +39,7 @@ fn relays() -> Vec<Relay> {
 fn what_clients_say_reads_as_golden() {
     let figures = signaling();
     let messages = [
-        ClientMessage::Create { v: 1, ns: Hex([0xab; 16]) },
+        ClientMessage::Create { v: 1, ns: Hex([0xab; 16]), nameplate: None },
         ClientMessage::Join { v: 1, nameplate: nameplate(), nr: Hex([0xcd; 16]) },
         ClientMessage::Meet { v: 1, token: TOKEN, role: MeetRole::Sender, nonce: Hex([0x51; 16]) },
         ClientMessage::Meet { v: 1, token: TOKEN, role: MeetRole::Receiver, nonce: Hex([0x52; 16]) },
