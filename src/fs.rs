@@ -9,7 +9,7 @@
 //!                                    finish, commit: from the stage to the final name
 //! ```
 //!
-//! Beside them: `root`, `selection`, `globs` and `gitignore` say what a walk finds, `skip` why not;
+//! Beside them: `pipe` reads standard input and writes standard output; `root`, `selection`, `globs` and `gitignore` say what a walk finds, `skip` why not;
 //! `leftover` tells of stages and removes them, `space` counts bytes.
 //!
 //! Invariants: under its final name a file is absent, untouched or whole; nothing is replaced unless
@@ -49,6 +49,7 @@ mod met;
 #[cfg(test)]
 mod named_tests;
 mod os;
+mod pipe;
 mod plan;
 #[cfg(test)]
 mod resume_tests;
@@ -80,6 +81,7 @@ pub use crate::fs::foresight::{Met, met_here};
 pub use crate::fs::globs::{Glob, GlobError, Globs};
 pub use crate::fs::intake::{Alike, SinkOptions, Stages, Times};
 pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};
+pub use crate::fs::pipe::{DASH, Inlet, Outlet, StreamRead};
 pub use crate::fs::plan::{Otherwise, Plan};
 pub use crate::fs::selection::{Ignores, Links, Selection};
 pub use crate::fs::settings::{read_at_most, read_settings, write_page};
@@ -146,6 +148,12 @@ pub enum DiskFault {
         /// What was to be named.
         path: PathBuf,
     },
+    /// Nobody reads standard output any more.
+    #[error("whatever read the output stopped reading")]
+    OutputClosed,
+    /// It is not one file, and so has no place on standard output.
+    #[error("only one file or stream can be written to a pipe; this is more")]
+    NotOneFile,
     /// The stage is not as p2pcp left it.
     #[error("`{}` was changed by somebody else", .path.display())]
     Damaged {

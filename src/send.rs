@@ -176,7 +176,7 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
     let config = Config { items, more, totals, complete_key: bound.complete_key };
     let sender = sender::Sender::new(config, Instant::now());
     let sender = Lasting::new(sender, options.reconnect_for, Instant::now()).hearing_two_binds();
-    let hands = SendingHands::start(source, survey);
+    let hands = SendingHands::start(source, survey, None);
     let mut person = Watcher { teller: teller.clone(), begun: Instant::now(), accepted: false };
     place.expect(&bound.reunion);
     let told = options.again.clone();

@@ -209,7 +209,7 @@ impl Summary {
     /// Counts one settled entry.
     fn count(&mut self, outcome: Outcome, kind: &EntryKind) {
         let counter = match (outcome, kind) {
-            (Outcome::Kept { .. }, EntryKind::File { .. }) => &mut self.files,
+            (Outcome::Kept { .. }, EntryKind::File { .. } | EntryKind::Stream { .. }) => &mut self.files,
             (Outcome::Kept { .. }, EntryKind::Folder { .. }) => &mut self.folders,
             (Outcome::Kept { .. }, EntryKind::Link { .. }) => &mut self.links,
             (Outcome::Exists, _) => &mut self.exists,

@@ -13,6 +13,9 @@ pub type Hash = [u8; 32];
 /// Domain separation of entry digests.
 const ENTRY_DOMAIN: &[u8] = b"p2pcp/1 file";
 
+/// The same for the digests of streams.
+const STREAM_DOMAIN: &[u8] = b"p2pcp/1 stream";
+
 /// SHA-256 of `bytes`.
 pub fn sha256(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
@@ -44,6 +47,18 @@ impl EntryDigest {
     /// The digest.
     pub fn finish(self) -> Hash {
         self.0.finalize().into()
+    }
+
+    /// Begins the digest of an entry of which nobody knows the size:
+    /// `SHA-256(lv("p2pcp/1 stream") || chunk hashes in order || size as u64, big endian)`.
+    pub fn of_stream() -> Self {
+        Self(Sha256::new_with_prefix(lv(&[STREAM_DOMAIN])))
+    }
+
+    /// The digest of a stream that turned out to have `size` bytes.
+    pub fn finish_stream(mut self, size: u64) -> Hash {
+        self.0.update(size.to_be_bytes());
+        self.finish()
     }
 }
 

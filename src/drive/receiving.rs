@@ -97,7 +97,7 @@ fn attempt(sink: &Sink, job: Job, answers: &UnboundedSender<Answer>) -> Result<O
             let plans = sink.plan(first, &entries)?.into_iter().map(plan).collect();
             Ok(Some(Done::Planned { first, plans }))
         }
-        Job::Write { entry, index, parts } => {
+        Job::Write { entry, index, parts, .. } => {
             let written = sink.write_chunk(entry, index, &parts);
             written.map(|hash| Some(Done::Wrote { entry, index, hash }))
         }
@@ -164,11 +164,13 @@ fn plan(plan: Plan) -> receiver::Plan {
 }
 
 /// What the peer hears of a fault: its kind, never a path.
-fn told_to_peer(fault: &DiskFault) -> AbortReason {
+pub(super) fn told_to_peer(fault: &DiskFault) -> AbortReason {
     match fault {
         DiskFault::Full { .. } | DiskFault::Quota { .. } | DiskFault::NoRoom { .. } => AbortReason::DiskFull,
         DiskFault::Denied { .. } | DiskFault::NotAFolder { .. } => AbortReason::DiskDenied,
         DiskFault::ReadOnly { .. } => AbortReason::DiskReadOnly,
+        DiskFault::OutputClosed => AbortReason::OutputClosed,
+        DiskFault::NotOneFile => AbortReason::NotOneFile,
         DiskFault::TooLarge { .. }
         | DiskFault::Unsupported { .. }
         | DiskFault::Damaged { .. }

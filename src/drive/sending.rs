@@ -1,10 +1,10 @@
-//! The sender's hands: one thread reads and hashes, another counts.
+//! The sender's hands: one thread reads and hashes, another counts, a third waits for a pipe.
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::drive::{Hands, Worker};
-use crate::fs::{Source, Survey};
-use crate::session::sender::{Done, Job, Walked};
+use crate::fs::{Inlet, Source, StreamRead, Survey};
+use crate::session::sender::{Done, Job, Streamed, Walked};
 use crate::wire::peer::Hash;
 
 /// Entries that the survey counts between two answers: some tenths of a second on a slow disk.
@@ -15,11 +15,14 @@ pub struct SendingHands {
     reader: Worker<Job>,
     counter: Worker<()>,
     done: UnboundedReceiver<Done>,
+    /// Reads what may never come.
+    streamer: Option<Worker<Job>>,
+    streamed: UnboundedReceiver<Done>,
 }
 
 impl SendingHands {
     /// Starts the threads. `survey` goes on where the offer's totals end.
-    pub fn start(source: Source, survey: Survey) -> Self {
+    pub fn start(source: Source, survey: Survey, inlet: Option<Inlet>) -> Self {
         let (sender, done) = unbounded_channel();
         let counted = sender.clone();
         let mut survey = survey;
@@ -28,13 +31,27 @@ impl SendingHands {
         });
         let mut source = source;
         let reader = Worker::start("p2pcp-read", move |job| read(&mut source, job, &sender));
-        Self { reader, counter, done }
+        let (sender, streamed) = unbounded_channel();
+        let streamer = inlet.map(|inlet| {
+            let mut inlet = inlet;
+            Worker::start("p2pcp-stream", move |job| stream(&mut inlet, job, &sender))
+        });
+        Self { reader, counter, done, streamer, streamed }
     }
+}
+
+fn stream(inlet: &mut Inlet, job: Job, answers: &UnboundedSender<Done>) {
+    let Job::Stream { entry, index } = job else { return };
+    let result = inlet.read_chunk(entry, index).map(|it| {
+        let StreamRead { frames, bytes, hash, last } = it;
+        Streamed { frames, bytes, hash, last }
+    });
+    answers.send(Done::Streamed { entry, result }).ok();
 }
 
 fn read(source: &mut Source, job: Job, answers: &UnboundedSender<Done>) {
     let done = match job {
-        Job::Survey => return,
+        Job::Survey | Job::Stream { .. } => return,
         Job::Forget { entry } => return source.forget(entry),
         Job::Walk { max } => {
             let batch = source.next_batch(max);
@@ -65,18 +82,26 @@ impl Hands for SendingHands {
     fn submit(&mut self, job: Job) {
         match job {
             Job::Survey => self.counter.submit(()),
+            Job::Stream { .. } => {
+                if let Some(streamer) = &self.streamer {
+                    streamer.submit(job);
+                }
+            }
             other => self.reader.submit(other),
         }
     }
 
     async fn done(&mut self) -> Done {
-        match self.done.recv().await {
-            Some(done) => done,
-            None => std::future::pending().await,
+        tokio::select! {
+            Some(done) = self.done.recv() => done,
+            Some(done) = self.streamed.recv() => done,
+            else => std::future::pending().await,
         }
     }
 
     async fn stop(mut self) {
+        // A read of a pipe that nobody writes to does not end: its thread is left to itself.
+        self.streamer = None;
         self.reader.dismiss();
         self.counter.dismiss();
         while self.done.recv().await.is_some() {}

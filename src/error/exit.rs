@@ -169,13 +169,16 @@ fn session_exit_code(failure: &Failure) -> ExitCode {
         | Failure::Silence
         | Failure::Peer(AbortReason::Interrupted | AbortReason::Silence)
         | Failure::Own(AbortReason::Interrupted | AbortReason::Silence) => ExitCode::Lost,
+        Failure::Own(AbortReason::NotOneFile) => ExitCode::Usage,
+        Failure::Peer(AbortReason::NotOneFile) => ExitCode::Declined,
         Failure::Violation(_)
-        | Failure::Own(AbortReason::Integrity | AbortReason::Protocol)
+        | Failure::Own(AbortReason::Integrity | AbortReason::Protocol | AbortReason::OutputClosed)
         | Failure::Peer(
             AbortReason::DiskFull
             | AbortReason::DiskDenied
             | AbortReason::DiskReadOnly
             | AbortReason::DiskFailed
+            | AbortReason::OutputClosed
             | AbortReason::Protocol,
         ) => ExitCode::Failed,
     }

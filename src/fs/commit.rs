@@ -142,6 +142,10 @@ impl<'a> Committer<'a> {
             (EntryKind::File { .. }, Place::Nowhere) => {
                 return Err(DiskFault::Damaged { path: self.path.join(path.as_str()) });
             }
+            // Once it has ended it is a file.
+            (EntryKind::Stream { .. }, _) => {
+                return Err(DiskFault::Damaged { path: self.path.join(path.as_str()) });
+            }
             (EntryKind::Folder { mtime }, _) if self.options.wants(&commit.item) => {
                 self.finish_folder(path, *mtime).map(|()| None)
             }

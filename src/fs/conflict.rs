@@ -54,12 +54,22 @@ impl OnConflict {
         match (kind, there.form, self) {
             (EntryKind::Folder { .. }, Form::Folder, _) => None,
             (EntryKind::Folder { .. }, _, _) => Some(Outcome::Exists),
-            (EntryKind::File { .. } | EntryKind::Link { .. }, _, Self::Rename) => None,
-            (EntryKind::File { .. }, form, Self::Overwrite) if form != Form::Folder => None,
-            (EntryKind::File { mtime, .. }, Form::File, Self::Update) if is_newer(*mtime, there.mtime) => {
+            (EntryKind::File { .. } | EntryKind::Stream { .. } | EntryKind::Link { .. }, _, Self::Rename) => {
                 None
             }
-            (EntryKind::File { .. } | EntryKind::Link { .. }, _, _) => Some(self.taken()),
+            (EntryKind::File { .. } | EntryKind::Stream { .. }, form, Self::Overwrite)
+                if form != Form::Folder =>
+            {
+                None
+            }
+            (EntryKind::File { mtime, .. } | EntryKind::Stream { mtime }, Form::File, Self::Update)
+                if is_newer(*mtime, there.mtime) =>
+            {
+                None
+            }
+            (EntryKind::File { .. } | EntryKind::Stream { .. } | EntryKind::Link { .. }, _, _) => {
+                Some(self.taken())
+            }
         }
     }
 }

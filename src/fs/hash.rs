@@ -30,6 +30,13 @@ pub(crate) fn hash(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
 }
 
+/// The hash of all `parts` in order.
+pub(crate) fn hash_parts(parts: &[bytes::Bytes]) -> Hash {
+    let mut hasher = ChunkHasher::default();
+    parts.iter().for_each(|part| hasher.update(part));
+    hasher.finish()
+}
+
 /// The hash of chunk `index` of an entry of `size` bytes, if all of it is in `file` and can be read.
 pub(crate) fn hash_chunk(file: &File, size: u64, index: u32) -> Option<Hash> {
     let start = u64::from(index) * u64::from(CHUNK_BYTES);

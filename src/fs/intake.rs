@@ -44,7 +44,7 @@ impl SinkOptions {
     pub(crate) fn wants(&self, entry: &Entry) -> bool {
         let named = match entry.kind {
             EntryKind::Folder { .. } => Named::Folder,
-            EntryKind::File { .. } | EntryKind::Link { .. } => Named::Other,
+            EntryKind::File { .. } | EntryKind::Stream { .. } | EntryKind::Link { .. } => Named::Other,
         };
         self.only.is_empty() || self.only.cover(&entry.path, named)
     }

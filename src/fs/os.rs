@@ -15,7 +15,9 @@ use crate::wire::peer::Mtime;
 
 pub(crate) use crate::fs::facts::{FileId, Form, Kind, Lock, OsError, Placing, Result, Stat, Waiting};
 pub(crate) use crate::fs::os::calls::{FileCalls, FolderCalls, HandleCalls};
-pub(crate) use crate::fs::os::unix::{SYNCS_FILE_SYSTEMS, inspect_path, make_folder_path, real_path, user};
+pub(crate) use crate::fs::os::unix::{
+    SYNCS_FILE_SYSTEMS, inspect_path, make_folder_path, real_path, stdin, stdout, sync_stdout, user,
+};
 
 /// An open folder or file.
 pub(crate) trait Handle {

@@ -16,6 +16,7 @@ use crate::fs::SourceError;
 use crate::fs::dir::Cursor;
 use crate::fs::hash::ChunkHasher;
 use crate::fs::os::{self, File, FileId, Folder, Form, Kind, OsError, Stat};
+use crate::fs::pipe::DASH;
 use crate::fs::root::Root;
 use crate::fs::selection::{Links, Selection};
 use crate::fs::skip::{SkipReason, Skipped};
@@ -61,6 +62,9 @@ pub struct Source {
     open: Option<(u32, File)>,
     /// The root whose files were read last, and the way to their folder.
     near: Option<(usize, Cursor)>,
+    /// What is read from a pipe, if it is not announced yet: its name and time.
+    stream: Option<(RelPath, Mtime)>,
+    streams: u64,
 }
 
 /// What is remembered of an entry while it is under way.
@@ -81,6 +85,19 @@ impl Source {
     /// # Errors
     /// [`SourceError`] for the first path that cannot be sent, and for two of the same name.
     pub fn open(paths: &[PathBuf], selection: Selection) -> Result<Self, SourceError> {
+        Self::open_beside(paths, selection, None)
+    }
+
+    /// The same, and a stream beside them, of which only the name and time are known here. It is announced
+    /// after all files and folders.
+    ///
+    /// # Errors
+    /// As [`Source::open`]; there may be no paths at all.
+    pub fn open_beside(
+        paths: &[PathBuf],
+        selection: Selection,
+        stream: Option<(RelPath, Mtime)>,
+    ) -> Result<Self, SourceError> {
         let mut roots = Vec::with_capacity(paths.len());
         for path in paths {
             let root = Root::open(path, &selection)?;
@@ -88,7 +105,7 @@ impl Source {
                 roots.push(root);
             }
         }
-        if roots.iter().all(|it| it.is_large(&selection)) {
+        if stream.is_none() && roots.iter().all(|it| it.is_large(&selection)) {
             return Err(if paths.is_empty() { SourceError::Nothing } else { SourceError::AllExcluded });
         }
         let (roots, selection): (Arc<[Root]>, _) = (roots.into(), Arc::new(selection));
@@ -99,7 +116,15 @@ impl Source {
                 return Err(SourceError::SameName { name: root.name.clone(), first, second });
             }
         }
+        if let Some((name, _)) = &stream
+            && let Some(first) = names.get(name)
+        {
+            let (first, second) = ((*first).clone(), PathBuf::from(DASH));
+            return Err(SourceError::SameName { name: name.clone(), first, second });
+        }
         Ok(Self {
+            streams: u64::from(stream.is_some()),
+            stream,
             walk: Walk::new(Arc::clone(&roots), Arc::clone(&selection), Pass::Bodies),
             roots,
             selection,
@@ -115,7 +140,7 @@ impl Source {
     /// A second walk that only counts, on its own and at its own pace.
     pub fn survey(&self) -> Survey {
         let walk = Walk::new(Arc::clone(&self.roots), Arc::clone(&self.selection), Pass::Survey);
-        Survey::new(walk)
+        Survey::new(walk, self.streams)
     }
 
     /// The first top-level names, at most [`Offer::MAX_ITEMS`], and how many more there are.
@@ -125,8 +150,15 @@ impl Source {
             OfferItem { name: root.name.clone(), folder, size: if folder { 0 } else { root.stat.size } }
         };
         let sent = || self.roots.iter().filter(|it| !it.is_large(&self.selection));
-        let items: Vec<_> = sent().take(Offer::MAX_ITEMS).map(item).collect();
-        let more = u32::try_from(sent().count() - items.len()).unwrap_or(u32::MAX);
+        let stream = self.stream.iter().map(|(name, _)| OfferItem {
+            name: name.clone(),
+            folder: false,
+            size: OfferItem::UNKNOWN_SIZE,
+        });
+        // It must be listed: nobody agrees to an unknown amount by a number.
+        let count = stream.clone().count() + sent().count();
+        let items: Vec<_> = stream.chain(sent().map(item)).take(Offer::MAX_ITEMS).collect();
+        let more = u32::try_from(count - items.len()).unwrap_or(u32::MAX);
         (items, more)
     }
 
@@ -151,17 +183,25 @@ impl Source {
                     encoded_bytes += entry.encoded_bytes();
                     batch.entries.push(entry);
                 }
-                None => break,
+                None => {
+                    let Some((path, mtime)) = self.stream.take().filter(|_| !self.done) else { break };
+                    self.next_number += 1;
+                    batch.entries.push(Entry { path, kind: EntryKind::Stream { mtime } });
+                }
             }
         }
         batch.done = self.done;
         batch
     }
 
+    /// The next step of the walks; `None` at their end, and where the stream comes.
     fn next_step(&mut self) -> Option<Step> {
         while !self.done {
             if let Some(step) = self.walk.next() {
                 return Some(step);
+            }
+            if self.stream.is_some() {
+                return None;
             }
             let links_remain = self.pass == Pass::Bodies && self.walk.met_links();
             self.pass = Pass::Links;
@@ -179,7 +219,7 @@ impl Source {
     fn announce(&mut self, found: Found) -> Entry {
         let file = match found.kind {
             EntryKind::File { size, mtime, .. } => Some((size, mtime, found.ctime)),
-            EntryKind::Folder { .. } | EntryKind::Link { .. } => None,
+            EntryKind::Stream { .. } | EntryKind::Folder { .. } | EntryKind::Link { .. } => None,
         };
         let announced = Announced { root: found.root, path: found.path.clone(), id: found.id, file };
         self.announced.insert(self.next_number, announced);

@@ -21,8 +21,9 @@ pub enum Listed {
 }
 
 impl Survey {
-    pub(crate) fn new(walk: Walk) -> Self {
-        Self { walk, totals: Totals::default() }
+    /// One that counts what is found by `walk`, and so many files besides.
+    pub(crate) fn new(walk: Walk, files: u64) -> Self {
+        Self { walk, totals: Totals { files, ..Totals::default() } }
     }
 
     /// Counts on, for at most `budget` entries, and returns the totals so far.
@@ -55,6 +56,7 @@ impl Survey {
                 self.totals.files += 1;
                 self.totals.bytes = self.totals.bytes.saturating_add(*size);
             }
+            EntryKind::Stream { .. } => self.totals.files += 1,
             EntryKind::Folder { .. } => self.totals.folders += 1,
             EntryKind::Link { .. } => self.totals.links += 1,
         }

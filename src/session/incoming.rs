@@ -17,8 +17,8 @@ use crate::crypto::digest::EntryDigest;
 pub use crate::session::incoming::claim::{Claim, Progress};
 use crate::session::receiver::jobs::{Otherwise, Plan};
 use crate::wire::block::{Header, MIN_PAYLOAD_BYTES};
-use crate::wire::peer::{Entry, Hash, SourceFault};
-use crate::wire::{CHUNK_BYTES, chunk_count, chunk_length};
+use crate::wire::peer::{Entry, EntryKind, Hash, SourceFault};
+use crate::wire::{CHUNK_BYTES, MAX_ENTRY_BYTES, chunk_count, chunk_length};
 
 /// A complete chunk: its number and its bytes in order.
 pub type Chunk = (u32, Vec<Bytes>);
@@ -43,6 +43,12 @@ pub struct Incoming {
     asked: u32,
     checked: u32,
     digest: EntryDigest,
+    /// The size; nobody knows that of a stream before it has ended.
+    size: Option<u64>,
+    /// A block of a stream came that only its last can be.
+    short: bool,
+    /// Complete chunks that wait for their proofs, where nothing may be written without.
+    unwritten: BTreeMap<u32, Vec<Bytes>>,
     /// Hashes of what is here; nothing for a chunk that is not.
     ours: BTreeMap<u32, Option<Hash>>,
     theirs: BTreeMap<u32, Hash>,
@@ -67,8 +73,12 @@ pub struct Incoming {
 impl Incoming {
     /// An entry that was just announced.
     pub fn new(item: Entry) -> Self {
-        let size = item.kind.size();
+        let stream = item.kind.is_stream();
         Self {
+            size: (!stream).then_some(item.kind.size()),
+            short: false,
+            unwritten: BTreeMap::new(),
+            digest: if stream { EntryDigest::of_stream() } else { EntryDigest::new(item.kind.size()) },
             item,
             plan: None,
             next: 0,
@@ -76,7 +86,6 @@ impl Incoming {
             written: 0,
             asked: 0,
             checked: 0,
-            digest: EntryDigest::new(size),
             ours: BTreeMap::new(),
             theirs: BTreeMap::new(),
             claimed: 0,
@@ -92,13 +101,30 @@ impl Incoming {
         }
     }
 
-    /// Its size in bytes.
+    /// Its size in bytes; the most that it can have while nobody knows.
     pub fn size(&self) -> u64 {
-        self.item.kind.size()
+        self.size.unwrap_or(MAX_ENTRY_BYTES)
+    }
+
+    /// Whether it is a stream that has not ended.
+    pub fn is_open(&self) -> bool {
+        self.size.is_none()
+    }
+
+    /// What it is by now: a stream that has ended is a file.
+    pub fn known(&self) -> Entry {
+        let kind = match (&self.item.kind, self.size) {
+            (&EntryKind::Stream { mtime }, Some(size)) => EntryKind::File { size, mtime, executable: false },
+            (kind, _) => kind.clone(),
+        };
+        Entry { path: self.item.path.clone(), kind }
     }
 
     /// Bytes of it that have neither come in nor been found here.
     pub fn bytes_missing(&self) -> u64 {
+        if self.item.kind.is_stream() {
+            return 0;
+        }
         let checked = u64::from(self.held_back()).min(self.compared) * u64::from(CHUNK_BYTES);
         let start = self.start();
         self.size().saturating_sub(start).saturating_sub(self.next - start) + start.saturating_sub(checked)
@@ -161,12 +187,15 @@ impl Incoming {
             true => u64::from(index) * u64::from(CHUNK_BYTES) + self.parts_bytes(),
             false => self.next,
         };
-        if !self.planned() || header.offset != expected || end > self.size() {
+        if !self.planned() || self.short || header.offset != expected || end > self.size() {
             return None;
         }
         let chunk_end = end.is_multiple_of(u64::from(CHUNK_BYTES)) || end == self.size();
         if !chunk_end && payload.len() < MIN_PAYLOAD_BYTES {
-            return None;
+            if !self.is_open() {
+                return None;
+            }
+            self.short = true;
         }
         let sent = if second_round { self.fetched + u64::from(header.length) } else { end };
         if self.fault.is_some_and(|(_, most)| sent > most) {
@@ -184,6 +213,36 @@ impl Incoming {
             self.writing.extend(self.due.pop_front());
         }
         Some(Some((index, std::mem::take(&mut self.parts))))
+    }
+
+    /// The sender's word that a stream has ended, and after how much. Gives its last chunk, if that is a
+    /// short one and has come.
+    pub fn take_end(&mut self, size: u64, digest: Hash) -> (Claim, Option<Chunk>) {
+        let sane = self.is_open() && size <= MAX_ENTRY_BYTES && self.next <= size;
+        if !sane || u64::from(self.claimed) != chunk_count(size) {
+            return (Claim::Impossible, None);
+        }
+        self.size = Some(size);
+        let whole = self.next == size && !self.parts.is_empty();
+        if self.short && !whole {
+            return (Claim::Impossible, None);
+        }
+        self.short = false;
+        let index = u32::try_from(size / u64::from(CHUNK_BYTES)).ok().filter(|_| whole);
+        let chunk = index.map(|index| (index, std::mem::take(&mut self.parts)));
+        (self.take_digest(digest), chunk)
+    }
+
+    /// Keeps a complete chunk until its proof is there.
+    pub fn hold(&mut self, (index, parts): Chunk) {
+        self.unwritten.insert(index, parts);
+    }
+
+    /// The next chunk that was held and has its proof by now, and that proof.
+    pub fn release(&mut self) -> Option<(Chunk, Hash)> {
+        let (&index, _) = self.unwritten.first_key_value()?;
+        let proof = *self.theirs.get(&index)?;
+        Some((self.unwritten.pop_first()?, proof))
     }
 
     fn parts_bytes(&self) -> u64 {
@@ -252,7 +311,7 @@ impl Incoming {
 
     /// The sender's word that the entry is whole.
     pub fn take_digest(&mut self, digest: Hash) -> Claim {
-        let is_file = self.item.kind.is_file();
+        let is_file = self.item.kind.is_file() && !self.is_open();
         let chunks = chunk_count(self.size());
         let complete = is_file && self.planned() && u64::from(self.claimed) == chunks;
         if !complete || self.vouched.is_some() || self.fault.is_some() {
@@ -321,13 +380,18 @@ impl Incoming {
             return Claim::Fine(progress);
         }
         match self.vouched {
-            Some(digest) if digest != self.digest.clone().finish() => Claim::Mismatch,
+            Some(digest) if digest != self.own_digest() => Claim::Mismatch,
             // In the second round they are on their way.
             Some(_) if self.due.is_empty() && self.writing.is_empty() && self.verified().is_none() => {
                 Claim::Differs(progress)
             }
             Some(_) | None => Claim::Fine(progress),
         }
+    }
+
+    fn own_digest(&self) -> Hash {
+        let digest = self.digest.clone();
+        if self.item.kind.is_stream() { digest.finish_stream(self.size()) } else { digest.finish() }
     }
 
     /// Whether the chunks below `sent` whose bytes were held back are compared.

@@ -66,6 +66,15 @@ enum State {
     Ended,
 }
 
+/// When bytes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// As they come; what turns out to be wrong is thrown away.
+    AtOnce,
+    /// When they are proven, as they cannot be taken back.
+    Proven,
+}
+
 /// The receiver's side of a session.
 pub struct Receiver {
     state: State,
@@ -100,6 +109,7 @@ pub struct Receiver {
     checks: usize,
     found: u64,
     linger: Duration,
+    writing: Writing,
     receipt: Receipt,
     summary: Summary,
 }
@@ -133,11 +143,18 @@ impl Receiver {
             checks: 0,
             found: 0,
             linger: LINGER,
+            writing: Writing::AtOnce,
             receipt: Receipt::new(complete_key),
             summary: Summary::default(),
         };
         receiver.out.wake_at(receiver.clock.wake_at(now));
         receiver
+    }
+
+    /// The same, with every chunk held back until its proof is there: for what goes to a pipe.
+    pub fn writing_what_is_proven(mut self) -> Self {
+        self.writing = Writing::Proven;
+        self
     }
 
     fn handle_answer(&mut self, answer: Answer) -> Result<(), Failure> {
@@ -191,7 +208,7 @@ impl Receiver {
             }
             State::Deciding => (),
             // While our own disk is at work the sender owes nothing.
-            State::Writing | State::Finishing if self.disk_is_busy() => {
+            State::Writing | State::Finishing if self.disk_is_busy() || self.waits_for_a_pipe() => {
                 self.clock.progress(now);
             }
             State::Waiting | State::Writing | State::Finishing => match self.clock.check(now) {
@@ -219,6 +236,13 @@ impl Receiver {
 
     fn disk_is_busy(&self) -> bool {
         self.state == State::Finishing || self.checkpointing || !self.committing.is_empty()
+    }
+
+    /// Whether it is a program at either end that takes its time, as it may. A link that brings nothing at all
+    /// is noticed all the same, see [`crate::session::lasting`].
+    fn waits_for_a_pipe(&self) -> bool {
+        let waited_for = |it: &Incoming| it.planned() && (it.is_open() || self.writing == Writing::Proven);
+        self.outstanding.values().any(waited_for)
     }
 
     fn handle_link_down(&mut self, now: Instant, loss: Loss) {

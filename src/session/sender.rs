@@ -10,6 +10,7 @@
 mod announcing;
 mod jobs;
 mod reading;
+mod streaming;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -21,8 +22,9 @@ use crate::crypto::keys::Complete;
 use crate::session::clock::{Clock, Silence};
 use crate::session::outbox::Outbox;
 use crate::session::receipt::Receipt;
-pub use crate::session::sender::jobs::{Done, Job, Walked};
+pub use crate::session::sender::jobs::{Done, Job, Streamed, Walked};
 use crate::session::sender::reading::{Issued, Outgoing, Reading};
+use crate::session::sender::streaming::Streams;
 use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary, Violation};
 use crate::wire::peer::{
     self, AbortReason, EntryKind, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled, Totals, Want,
@@ -68,6 +70,7 @@ pub struct Sender {
     /// Chunks that the receiver asks for again.
     to_resend: VecDeque<(u32, u32)>,
     issued: VecDeque<Issued>,
+    streams: Streams,
     /// Bytes read or being read, ever; `acked` runs after it within `window`.
     taken: u64,
     /// Bytes sent or held back.
@@ -101,6 +104,7 @@ impl Sender {
             to_read: VecDeque::new(),
             to_resend: VecDeque::new(),
             issued: VecDeque::new(),
+            streams: Streams::of(&config.items, config.totals),
             taken: 0,
             sent: 0,
             withheld: 0,
@@ -113,9 +117,9 @@ impl Sender {
             receipt: Receipt::new(config.complete_key),
             summary: Summary::default(),
         };
-        let offer = Offer { items: config.items, more: config.more, totals: config.totals };
-        sender.out.send(&PeerMessage::Offer(offer));
-        sender.out.emit(Event::Totals(config.totals));
+        let totals = sender.streams.totals();
+        sender.out.send(&PeerMessage::Offer(Offer { items: config.items, more: config.more, totals }));
+        sender.out.emit(Event::Totals(totals));
         if !config.totals.complete {
             sender.out.disk(Job::Survey);
         }
@@ -127,14 +131,15 @@ impl Sender {
     fn handle_done(&mut self, done: Done) {
         match done {
             Done::Surveyed(totals) => {
-                self.out.send(&PeerMessage::Totals(totals));
-                self.out.emit(Event::Totals(totals));
+                self.streams.counted(totals);
+                self.tell_totals();
                 if !totals.complete {
                     self.out.disk(Job::Survey);
                 }
             }
             Done::Walked(walked) => self.handle_walked(walked),
             Done::Read { entry, index, result } => self.handle_read(entry, index, result),
+            Done::Streamed { entry, result } => self.handle_streamed(entry, result),
         }
     }
 
@@ -195,6 +200,10 @@ impl Sender {
                         outgoing.reading = Reading::Next(0);
                         self.to_read.push_back(number);
                     }
+                    EntryKind::Stream { .. } => {
+                        outgoing.reading = Reading::Next(0);
+                        self.streams.wanted(number);
+                    }
                     EntryKind::Folder { .. } | EntryKind::Link { .. } => {
                         outgoing.reading = Reading::Proven([0; 32]);
                     }
@@ -242,6 +251,9 @@ impl Sender {
         self.receipt.settle(&settled);
         self.summary.count(outcome, &outgoing.kind);
         self.out.disk(Job::Forget { entry });
+        if outgoing.kind.is_stream() && outgoing.reading == Reading::Announced {
+            self.end_stream(0);
+        }
         let file = outgoing.kind.is_file();
         let spared = outgoing.kind.size().saturating_sub(outgoing.sent);
         self.out.emit(Event::Settled { path: outgoing.path, outcome, file, spared });
@@ -272,6 +284,10 @@ impl Sender {
                 true => Err(Failure::Own(AbortReason::Unattended)),
                 false => Ok(()),
             };
+        }
+        if self.streams.are_read() {
+            // Whoever writes into the pipe takes their time.
+            self.clock.progress(now);
         }
         match self.clock.check(now) {
             Silence::None => (),
@@ -321,6 +337,7 @@ impl Machine for Sender {
         }
         self.walk_on();
         self.read_on();
+        self.stream_on();
         let all_answered = self.walked && self.wants_seen == self.announced;
         if self.state == State::Streaming && all_answered && self.outstanding.is_empty() {
             self.state = State::Completing;

@@ -28,6 +28,7 @@ fn line(entry: &Entry, lines: &mut String) {
     let path = text::sanitise(entry.path.as_str());
     let line = match &entry.kind {
         EntryKind::File { size, .. } => format!("{size}\t{path}\n"),
+        EntryKind::Stream { .. } => format!("?\t{path}\n"),
         EntryKind::Folder { .. } => format!("-\t{path}/\n"),
         EntryKind::Link { target } => format!("-\t{path} -> {}\n", text::sanitise(target.as_str())),
     };

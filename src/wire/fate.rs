@@ -47,6 +47,15 @@ pub enum Proof {
         /// How far its chunks went out before, or were held back; after the proof, bytes sent again.
         sent: u64,
     },
+    /// A stream was read to its end: as [`Proof::Entry`], with the size that nobody knew before.
+    End {
+        /// Which.
+        entry: u32,
+        /// How many bytes it has; its last chunk may be a short one.
+        size: u64,
+        /// SHA-256 over its chunk hashes and size, see `docs/PROTOCOL.md`.
+        digest: Hash,
+    },
 }
 
 /// Why the sender could not send an entry that it had announced.

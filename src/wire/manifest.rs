@@ -29,8 +29,18 @@ pub struct OfferItem {
     pub name: RelPath,
     /// Whether it is a folder.
     pub folder: bool,
-    /// Its size in bytes, where it is a file.
+    /// Its size in bytes, where it is a file; [`OfferItem::UNKNOWN_SIZE`] for a stream.
     pub size: u64,
+}
+
+impl OfferItem {
+    /// Stands for the size of what is read until it ends. Over [`crate::wire::MAX_ENTRY_BYTES`], so no file has it.
+    pub const UNKNOWN_SIZE: u64 = u64::MAX;
+
+    /// Whether nobody knows its size before it has ended.
+    pub fn is_stream(&self) -> bool {
+        !self.folder && self.size == Self::UNKNOWN_SIZE
+    }
 }
 
 /// How much there is to send.
@@ -42,9 +52,9 @@ pub struct Totals {
     pub folders: u64,
     /// Symbolic links.
     pub links: u64,
-    /// Bytes in regular files.
+    /// Bytes in regular files, and in streams that have ended.
     pub bytes: u64,
-    /// Whether the walk has ended and these are final.
+    /// Whether the walk and all streams have ended and these are final.
     pub complete: bool,
 }
 
@@ -79,20 +89,30 @@ pub enum EntryKind {
         /// Where it points.
         target: LinkTarget,
     },
+    /// A regular file of which nobody knows the size before it has ended: what comes out of a pipe.
+    Stream {
+        /// Modification time.
+        mtime: Mtime,
+    },
 }
 
 impl EntryKind {
-    /// Its bytes; none for folders and links.
+    /// Its bytes as far as announced; none for folders, links and streams.
     pub fn size(&self) -> u64 {
         match self {
             Self::File { size, .. } => *size,
-            Self::Folder { .. } | Self::Link { .. } => 0,
+            Self::Folder { .. } | Self::Link { .. } | Self::Stream { .. } => 0,
         }
     }
 
-    /// Whether it is a regular file.
+    /// Whether it is a regular file, of known size or not.
     pub fn is_file(&self) -> bool {
-        matches!(self, Self::File { .. })
+        matches!(self, Self::File { .. } | Self::Stream { .. })
+    }
+
+    /// Whether its size is not announced.
+    pub fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream { .. })
     }
 }
 
@@ -140,7 +160,7 @@ impl Entry {
     pub fn encoded_bytes(&self) -> usize {
         let target = match &self.kind {
             EntryKind::Link { target } => target.as_str().len(),
-            EntryKind::File { .. } | EntryKind::Folder { .. } => 0,
+            EntryKind::File { .. } | EntryKind::Folder { .. } | EntryKind::Stream { .. } => 0,
         };
         self.path.as_str().len() + target + 64
     }

@@ -166,6 +166,12 @@ pub enum AbortReason {
     /// Nothing came for too long.
     #[error("it heard nothing for too long")]
     Silence,
+    /// Whatever it was to be written to takes no more, as `head` does after some lines.
+    #[error("whatever read its output stopped reading")]
+    OutputClosed,
+    /// It is not one file, and so has no place on a pipe.
+    #[error("it takes one file only, to write it to a pipe")]
+    NotOneFile,
 }
 
 /// Why a frame is not a control message.

@@ -17,6 +17,7 @@ pub mod pair;
 mod restarts;
 mod side;
 mod sink;
+mod streams;
 pub mod tree;
 mod witness;
 

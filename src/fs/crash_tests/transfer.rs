@@ -111,7 +111,9 @@ impl Transfer {
                 folder = child(&mut image, folder, part, Body::Folder(BTreeMap::new()));
             }
             let (body, mtime) = match &item.entry.kind {
-                EntryKind::File { mtime, .. } => (Body::file(item.bytes.clone()), *mtime),
+                EntryKind::File { mtime, .. } | EntryKind::Stream { mtime } => {
+                    (Body::file(item.bytes.clone()), *mtime)
+                }
                 EntryKind::Folder { mtime } => (Body::Folder(BTreeMap::new()), *mtime),
                 EntryKind::Link { target } => (Body::Link(target.as_str().to_owned()), Mtime::default()),
             };

@@ -23,7 +23,7 @@ fn is_finished(node: &Node, item: &Item) -> bool {
         EntryKind::File { mtime, executable, .. } => {
             node.mtime == mtime && (node.mode & 0o100 != 0) == executable
         }
-        EntryKind::Folder { .. } | EntryKind::Link { .. } => true,
+        EntryKind::Stream { .. } | EntryKind::Folder { .. } | EntryKind::Link { .. } => true,
     }
 }
 

@@ -71,6 +71,34 @@ pub(crate) fn open_file(path: &Path) -> Result<Box<dyn FileCalls>> {
     Ok(Box::new(Open(rustix::fs::open(path, READING.union(OFlags::CLOEXEC), Mode::empty())?)))
 }
 
+/// What standard input is, which waits for bytes from here on.
+pub(crate) fn stdin() -> Result<Stat> {
+    let stat = rustix::fs::fstat(std::io::stdin())?;
+    wait_for_bytes(std::io::stdin())?;
+    Ok(translate(&stat))
+}
+
+/// What standard output is, which waits for room from here on.
+pub(crate) fn stdout() -> Result<Stat> {
+    let stat = rustix::fs::fstat(std::io::stdout())?;
+    wait_for_bytes(std::io::stdout())?;
+    Ok(translate(&stat))
+}
+
+/// Makes durable what was written to standard output, which is a file.
+pub(crate) fn sync_stdout() -> Result<()> {
+    Ok(rustix::fs::fsync(std::io::stdout())?)
+}
+
+/// Programs that had it before may have left it so that it does not.
+fn wait_for_bytes(pipe: impl std::os::fd::AsFd) -> Result<()> {
+    let flags = rustix::fs::fcntl_getfl(&pipe)?;
+    if flags.contains(OFlags::NONBLOCK) {
+        rustix::fs::fcntl_setfl(&pipe, flags.difference(OFlags::NONBLOCK))?;
+    }
+    Ok(())
+}
+
 /// Whether [`HandleCalls::sync_file_system`] works here.
 pub(crate) const SYNCS_FILE_SYSTEMS: bool = cfg!(any(target_os = "linux", target_os = "android"));
 

@@ -52,6 +52,15 @@ impl Sink {
                 Ok(Plan::All)
             }
             EntryKind::Link { .. } | EntryKind::Folder { .. } => Ok(settled.map_or(Plan::All, Plan::Settled)),
+            // Nothing that is here can be it: nobody knows its size, and it cannot be read twice.
+            &EntryKind::Stream { mtime } => match settled {
+                Some(outcome) => Ok(Plan::Settled(outcome)),
+                None => {
+                    let announced = Some(Announced { path: entry.path.clone(), size: 0, mtime });
+                    lock(&self.under_way).insert(number, UnderWay { announced, place: Place::Nowhere });
+                    Ok(Plan::All)
+                }
+            },
             &EntryKind::File { size, mtime, .. } => {
                 let announced = Announced { path: entry.path.clone(), size, mtime };
                 let alike = |there: &Stat| !skip && announced.resembles(there, self.options.alike);

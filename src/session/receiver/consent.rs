@@ -19,6 +19,8 @@ const SPARE_BYTES: u64 = 64 << 20;
 #[derive(Debug, Default)]
 pub struct Consent {
     names: BTreeSet<String>,
+    /// Those of streams, of which nobody knows how much comes.
+    streams: BTreeSet<String>,
     /// How often a name that the offer only counted may begin: each once for what it holds and once
     /// more for its links, which come last.
     unnamed: u64,
@@ -42,6 +44,12 @@ impl Consent {
         let with_spare =
             |offered: u64, spare: u64| offered.saturating_add(offered / 10).saturating_add(spare);
         sane.then(|| Self {
+            streams: offer
+                .items
+                .iter()
+                .filter(|it| it.is_stream())
+                .map(|it| it.name.as_str().to_owned())
+                .collect(),
             names: offer.items.iter().map(|it| it.name.as_str().to_owned()).collect(),
             unnamed: 2 * u64::from(offer.more),
             last_unnamed: None,
@@ -54,6 +62,10 @@ impl Consent {
 
     /// Takes an entry out of what is left; whether it was in it.
     pub fn cover(&mut self, entry: &Entry) -> bool {
+        // Each once, and under its own name.
+        if entry.kind.is_stream() && !self.streams.remove(entry.path.as_str()) {
+            return false;
+        }
         let Some(top) = entry.path.parts().next() else { return false };
         if !self.names.contains(top) && self.last_unnamed.as_deref() != Some(top) {
             let Some(left) = self.unnamed.checked_sub(1) else { return false };

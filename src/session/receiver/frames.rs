@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::session::incoming::Incoming;
+use crate::session::incoming::{Chunk, Incoming};
 use crate::session::receiver::consent::Consent;
 use crate::session::receiver::{
-    ACK_AFTER, Job, MAX_LOOSE_HASHES, PREVIEW_ENTRIES, PREVIEW_WITHIN, Receiver, State,
+    ACK_AFTER, Job, MAX_LOOSE_HASHES, PREVIEW_ENTRIES, PREVIEW_WITHIN, Receiver, State, Writing,
 };
 use crate::session::{Event, Failure, Violation};
 use crate::wire::peer::{self, Entry, EntryKind, Offer, PeerMessage, Proof};
@@ -97,7 +97,7 @@ impl Receiver {
             let number = self.announced;
             let possible = match &item.kind {
                 EntryKind::File { size, .. } => !self.links_begun && *size <= MAX_ENTRY_BYTES,
-                EntryKind::Folder { .. } => !self.links_begun,
+                EntryKind::Folder { .. } | EntryKind::Stream { .. } => !self.links_begun,
                 EntryKind::Link { target } => {
                     self.links_begun = true;
                     target.check_inside(&item.path).is_ok()
@@ -134,8 +134,8 @@ impl Receiver {
             let path = incoming.item.path.clone();
             self.out.emit(Event::Current(path));
         }
-        if let Some((index, parts)) = chunk {
-            self.out.disk(Job::Write { entry: header.entry, index, parts });
+        if let Some(chunk) = chunk {
+            self.write(header.entry, chunk);
         }
         if now >= self.acked_at + ACK_AFTER {
             self.acknowledge(now);
@@ -144,7 +144,10 @@ impl Receiver {
     }
 
     fn handle_proof(&mut self, now: Instant, proof: Proof) -> Result<(), Failure> {
-        let (Proof::Chunk { entry, .. } | Proof::Entry { entry, .. } | Proof::Failed { entry, .. }) = proof;
+        let (Proof::Chunk { entry, .. }
+        | Proof::Entry { entry, .. }
+        | Proof::Failed { entry, .. }
+        | Proof::End { entry, .. }) = proof;
         let incoming = self.outstanding.get_mut(&entry).ok_or(Violation::UnknownEntry(entry))?;
         let claim = match proof {
             Proof::Chunk { index, hash, .. } => {
@@ -156,7 +159,36 @@ impl Receiver {
             }
             Proof::Entry { digest, .. } => incoming.take_digest(digest),
             Proof::Failed { fault, sent, .. } => incoming.take_fault(fault, sent),
+            Proof::End { size, digest, .. } => {
+                let (claim, chunk) = incoming.take_end(size, digest);
+                if let Some(chunk) = chunk {
+                    self.write(entry, chunk);
+                }
+                claim
+            }
         };
+        self.release(entry);
         self.judge(now, entry, claim)
+    }
+
+    /// Has a complete chunk written, now or once it is proven.
+    fn write(&mut self, entry: u32, (index, parts): Chunk) {
+        match self.writing {
+            Writing::AtOnce => self.out.disk(Job::Write { entry, index, parts, proof: None }),
+            Writing::Proven => {
+                if let Some(incoming) = self.outstanding.get_mut(&entry) {
+                    incoming.hold((index, parts));
+                }
+                self.release(entry);
+            }
+        }
+    }
+
+    /// Has chunks written that waited for their proofs.
+    fn release(&mut self, entry: u32) {
+        let Some(incoming) = self.outstanding.get_mut(&entry) else { return };
+        while let Some(((index, parts), proof)) = incoming.release() {
+            self.out.disk(Job::Write { entry, index, parts, proof: Some(proof) });
+        }
     }
 }

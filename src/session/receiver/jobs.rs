@@ -22,6 +22,8 @@ pub enum Job {
         index: u32,
         /// Its bytes, in order.
         parts: Vec<Bytes>,
+        /// What they must hash to, or nothing is written; told where written bytes cannot be taken back.
+        proof: Option<Hash>,
     },
     /// Hash what is here of a chunk that [`Plan::Here`] spoke of.
     Check {

@@ -34,7 +34,7 @@ impl Receiver {
         let size = incoming.size();
         self.written += chunk_length(size, index);
         let claim = incoming.wrote(index, hash);
-        if size > u64::from(CHUNK_BYTES) {
+        if size > u64::from(CHUNK_BYTES) && !incoming.item.kind.is_stream() {
             self.unjournaled.push(WrittenChunk { entry, index, hash });
             self.unjournaled_since.get_or_insert(now);
         }
@@ -109,7 +109,7 @@ impl Receiver {
             .filter_map(|entry| {
                 let incoming = self.outstanding.get(&entry)?;
                 let digest = incoming.verified().unwrap_or_default();
-                Some(Commit { entry, item: incoming.item.clone(), digest })
+                Some(Commit { entry, item: incoming.known(), digest })
             })
             .collect();
         if !batch.is_empty() {

@@ -4,7 +4,7 @@ use crate::crypto::digest::EntryDigest;
 use crate::session::Event;
 use crate::session::sender::reading::{Outgoing, Reading};
 use crate::session::sender::{Job, Sender, Walked};
-use crate::wire::peer::{self, PeerMessage};
+use crate::wire::peer::{self, EntryKind, PeerMessage};
 use crate::wire::{MAX_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_MANIFEST};
 
 /// Entries asked of the walk at once.
@@ -32,7 +32,10 @@ impl Sender {
             let outgoing = Outgoing {
                 path: entry.path.clone(),
                 manifest_bytes: entry.encoded_bytes(),
-                digest: EntryDigest::new(entry.kind.size()),
+                digest: match &entry.kind {
+                    EntryKind::Stream { .. } => EntryDigest::of_stream(),
+                    kind => EntryDigest::new(kind.size()),
+                },
                 kind: entry.kind.clone(),
                 reading: Reading::Announced,
                 held_back: 0,

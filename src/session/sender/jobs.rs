@@ -26,6 +26,13 @@ pub enum Job {
         /// Which chunk.
         index: u32,
     },
+    /// Read and hash the next chunk of a stream, however long that takes.
+    Stream {
+        /// Of which entry.
+        entry: u32,
+        /// Which chunk.
+        index: u32,
+    },
     /// The entry will not be read any more. No answer.
     Forget {
         /// Which.
@@ -49,6 +56,26 @@ pub enum Done {
         /// The chunk as frames for the bulk channel, and its hash.
         result: Result<(Vec<BytesMut>, Hash), SourceFault>,
     },
+    /// To [`Job::Stream`].
+    Streamed {
+        /// Of which entry.
+        entry: u32,
+        /// Its next chunk.
+        result: Result<Streamed, SourceFault>,
+    },
+}
+
+/// The next chunk of a stream: a whole one, or the last, which may be short or empty.
+#[derive(Debug)]
+pub struct Streamed {
+    /// The chunk as frames for the bulk channel.
+    pub frames: Vec<BytesMut>,
+    /// Its bytes.
+    pub bytes: u64,
+    /// SHA-256 over them.
+    pub hash: Hash,
+    /// Whether nothing follows.
+    pub last: bool,
 }
 
 /// Some more of the manifest.

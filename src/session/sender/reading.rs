@@ -218,7 +218,7 @@ impl Sender {
         self.proof_bytes += bytes;
     }
 
-    fn flush_proofs(&mut self) {
+    pub(super) fn flush_proofs(&mut self) {
         self.proof_bytes = 0;
         if !self.proofs.is_empty() {
             let proofs = std::mem::take(&mut self.proofs);

@@ -54,7 +54,7 @@ pub struct Disk {
 pub fn facts(entry: &Entry) -> Option<(u64, Mtime)> {
     match entry.kind {
         EntryKind::File { size, mtime, .. } => Some((size, mtime)),
-        EntryKind::Folder { .. } | EntryKind::Link { .. } => None,
+        EntryKind::Stream { .. } | EntryKind::Folder { .. } | EntryKind::Link { .. } => None,
     }
 }
 

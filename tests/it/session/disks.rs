@@ -55,6 +55,7 @@ impl<'t> Source<'t> {
                 );
                 Some(sender::Done::Read { entry, index, result: self.read(entry, index) })
             }
+            sender::Job::Stream { .. } => panic!("these trees have no streams"),
             sender::Job::Forget { entry } => {
                 assert!(self.forgotten.insert(entry), "entry {entry} is forgotten twice");
                 None

@@ -164,7 +164,7 @@ impl Victim {
                 let plans = (first..end).map(|it| self.here.get(&it).map_or(plan, |it| it.plan)).collect();
                 Some(Done::Planned { first, plans })
             }
-            Job::Write { entry, index, parts } => {
+            Job::Write { entry, index, parts, .. } => {
                 let bytes = parts.concat();
                 self.held -= bytes.len() as u64;
                 Some(Done::Wrote { entry, index, hash: chunk_hash(&bytes) })

@@ -70,7 +70,7 @@ impl<'t> Sink<'t> {
         match job {
             job if fails => self.fail(job),
             Job::Plan { first, entries } => Some(self.plan(first, entries)),
-            Job::Write { entry, index, parts } => {
+            Job::Write { entry, index, parts, .. } => {
                 let hash = self.write(entry, index, &parts);
                 Some(Done::Wrote { entry, index, hash })
             }

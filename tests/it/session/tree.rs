@@ -265,7 +265,7 @@ impl Tree {
         for item in &self.items {
             totals.bytes += item.entry.kind.size();
             match item.entry.kind {
-                EntryKind::File { .. } => totals.files += 1,
+                EntryKind::File { .. } | EntryKind::Stream { .. } => totals.files += 1,
                 EntryKind::Folder { .. } => totals.folders += 1,
                 EntryKind::Link { .. } => totals.links += 1,
             }
@@ -311,7 +311,9 @@ impl Tree {
                 (Outcome::Skipped, _) => &mut summary.skipped,
                 (Outcome::Unwanted, _) => &mut summary.unwanted,
                 (Outcome::Refused, _) => &mut summary.refused,
-                (Outcome::Kept { .. }, EntryKind::File { .. }) => &mut summary.files,
+                (Outcome::Kept { .. }, EntryKind::File { .. } | EntryKind::Stream { .. }) => {
+                    &mut summary.files
+                }
                 (Outcome::Kept { .. }, EntryKind::Folder { .. }) => &mut summary.folders,
                 (Outcome::Kept { .. }, EntryKind::Link { .. }) => &mut summary.links,
             };
