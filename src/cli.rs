@@ -30,7 +30,7 @@ use crate::cli::converse::converse;
 use crate::cli::environment::{Environment, Origin};
 use crate::code::Code;
 use crate::error::{Error, ExitCode, Finish};
-use crate::fs::{OnConflict, SinkOptions, Stages};
+use crate::fs::{DASH, OnConflict, SinkOptions, Stages, stdin_is_piped};
 use crate::interrupt::Interrupts;
 use crate::lan::Scope;
 use crate::recv::{self, Receiver};
@@ -164,15 +164,22 @@ async fn run_send(
     reporter: &Reporter,
 ) -> Result<ExitCode, Error> {
     let selection = args.selection.selection()?;
+    let (dashes, paths): (Vec<_>, Vec<_>) = args.paths.into_iter().partition(|it| it.as_os_str() == DASH);
+    let stdin = !dashes.is_empty() || (paths.is_empty() && stdin_is_piped());
+    if !stdin && paths.is_empty() {
+        Cli::nothing_to_send().print().ok();
+        return Ok(ExitCode::Usage);
+    }
     if args.selection.dry_run {
-        return exit_code(dry_run::run(args.paths, selection, reporter).await);
+        return exit_code(dry_run::run(paths, selection, reporter).await);
     }
     let meeting = meeting(&args.meeting, None, environment, reporter)?;
     let routes = way::routes(&args.meeting, &meeting, environment)?;
     let code = args.code.own(reporter)?;
     reporter.show_codes_with(args.code.extras(environment.utf8()));
     let options = send::Options {
-        paths: args.paths,
+        paths,
+        stdin: stdin.then_some(args.name),
         selection,
         meeting,
         routes,
@@ -217,6 +224,7 @@ async fn run_recv(
         code: parsed.code,
         meeting,
         routes,
+        stdout: args.output.as_os_str() == DASH,
         folder: args.output,
         sink: args.selection.complete(SinkOptions {
             on_conflict: match args.conflict {

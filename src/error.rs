@@ -34,6 +34,10 @@ pub enum Side {
     Sending,
     /// This end receives.
     Receiving,
+    /// This end sends what cannot be read again.
+    SendingStream,
+    /// This end receives what cannot be sent again, or writes to a pipe.
+    ReceivingStream,
 }
 
 /// Why a command failed.
@@ -247,6 +251,7 @@ impl Error {
     ) -> Self {
         match (interrupt, &failure) {
             (Some(interrupt), Failure::Own(AbortReason::Interrupted)) => {
+                let again = again.filter(|_| matches!(side, Side::Sending | Side::Receiving));
                 Self::Interrupted { interrupt, again }
             }
             _ => Self::Session { side, failure, fault, again },

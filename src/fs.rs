@@ -81,7 +81,7 @@ pub use crate::fs::foresight::{Met, met_here};
 pub use crate::fs::globs::{Glob, GlobError, Globs};
 pub use crate::fs::intake::{Alike, SinkOptions, Stages, Times};
 pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};
-pub use crate::fs::pipe::{DASH, Inlet, Outlet, StreamRead};
+pub use crate::fs::pipe::{DASH, Inlet, Outlet, StreamRead, stdin_is_piped};
 pub use crate::fs::plan::{Otherwise, Plan};
 pub use crate::fs::selection::{Ignores, Links, Selection};
 pub use crate::fs::settings::{read_at_most, read_settings, write_page};

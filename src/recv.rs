@@ -11,10 +11,11 @@ use crate::code::Code;
 use crate::connect::ConnectError;
 use crate::connect::reunion::{self, Reunion};
 use crate::drive;
+use crate::drive::piping::PipingHands;
 use crate::drive::receiving::{LazySink, ReceivingHands};
 use crate::error::{Error, Side};
 use crate::event::Event;
-use crate::fs::{LeftoverState, SinkOptions};
+use crate::fs::{LeftoverState, Outlet, SinkOptions};
 use crate::lan;
 use crate::reconnect::reconnect;
 use crate::recv::consent::{Decider, tell_leftovers};
@@ -39,6 +40,8 @@ pub struct Options {
     pub routes: Routes,
     /// The receive folder.
     pub folder: PathBuf,
+    /// Whether the one file or stream that comes goes to standard output, and nothing to the folder.
+    pub stdout: bool,
     /// What to do about names that are taken, and about what earlier runs left unfinished.
     pub sink: SinkOptions,
     /// Accept without being asked.
@@ -62,6 +65,7 @@ impl Options {
             meeting: Meeting::Here(lan::Scope::Lan),
             routes: Routes::default(),
             folder: folder.into(),
+            stdout: false,
             sink: SinkOptions::default(),
             assume_yes: false,
             reconnect_for: RECONNECT_FOR,
@@ -133,26 +137,40 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
 
     let sink = Arc::new(LazySink::new(options.folder.clone(), options.sink.clone()));
     let receiver = receiver::Receiver::new(bound.complete_key, Instant::now());
+    let stdout = options.stdout;
+    let receiver = if stdout { receiver.writing_what_is_proven() } else { receiver };
     let receiver = Lasting::new(receiver, options.reconnect_for, Instant::now());
-    let hands = ReceivingHands::start(sink.clone());
     let mut person = Decider::new(&options, teller.clone());
     let (told, folder) = (options.again.clone(), options.folder.clone());
     let again = Again { options, place, reunion: bound.reunion, teller: teller.clone() };
-    let ended =
-        drive::run(receiver, bound.link, again.finding(), hands, &mut person, cancelled(stop.clone())).await;
+    let (link, finding, cancel) = (bound.link, again.finding(), cancelled(stop.clone()));
+    let ended = match stdout {
+        true => {
+            let hands = PipingHands::start(Outlet::stdout);
+            drive::run(receiver, link, finding, hands, &mut person, cancel).await
+        }
+        false => {
+            let hands = ReceivingHands::start(sink.clone());
+            drive::run(receiver, link, finding, hands, &mut person, cancel).await
+        }
+    };
     for (from, to) in ended.rest.renamed {
         teller.tell(Event::Renamed { from, to });
     }
     match ended.result {
         Ok(summary) => {
             let elapsed = person.begun.elapsed();
-            tell_leftovers(&teller, &folder, false, |state| state == LeftoverState::Resumable);
+            if !stdout {
+                tell_leftovers(&teller, &folder, false, |state| state == LeftoverState::Resumable);
+            }
             Ok((summary, elapsed))
         }
         Err(failure) => {
-            let fault = ended.rest.fault.or_else(|| person.no_room());
+            let fault = ended.rest.fault.or_else(|| person.misfit());
+            let streams = stdout || person.streams();
+            let side = if streams { Side::ReceivingStream } else { Side::Receiving };
             let again = person.accepted.then_some(told);
-            Err(Error::session(Side::Receiving, failure, fault, stop.seen(), again))
+            Err(Error::session(side, failure, fault, stop.seen(), again))
         }
     }
 }

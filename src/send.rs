@@ -20,7 +20,7 @@ use crate::drive::sending::SendingHands;
 use crate::drive::{self, Person};
 use crate::error::{Error, Side};
 use crate::event::Event;
-use crate::fs::{Selection, Source, host};
+use crate::fs::{Inlet, Selection, Source, host};
 use crate::lan::{Neighbours, Scope};
 use crate::reconnect::reconnect;
 use crate::send::place::Place;
@@ -31,6 +31,7 @@ use crate::signaling::{ServerUrl, Signaling};
 use crate::transfer::{Stop, Teller, Transfer};
 use crate::transport::peer::{LaneError, WebRtcLink};
 use crate::wire::ice::TurnServer;
+use crate::wire::path::RelPath;
 use crate::wire::peer::{AbortReason, Offer, Totals};
 use crate::wire::signaling::Nameplate;
 
@@ -76,6 +77,8 @@ pub struct Routes {
 pub struct Options {
     /// Files and folders.
     pub paths: Vec<PathBuf>,
+    /// The name under which standard input is sent beside them, if it is.
+    pub stdin: Option<RelPath>,
     /// What of them is sent.
     pub selection: Selection,
     /// Where to meet.
@@ -102,6 +105,7 @@ impl Options {
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         Self {
             paths: paths.into_iter().map(Into::into).collect(),
+            stdin: None,
             selection: Selection::default(),
             meeting: Meeting::Here(Scope::Lan),
             routes: Routes::default(),
@@ -157,7 +161,9 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
         Meeting::Here(scope) => scope,
         Meeting::Server(_) => Scope::Loopback,
     });
-    let source = Source::open(&options.paths, options.selection.clone())?;
+    let inlet = options.stdin.clone().map(Inlet::stdin).transpose()?;
+    let stream = inlet.as_ref().map(Inlet::announced);
+    let source = Source::open_beside(&options.paths, options.selection.clone(), stream)?;
     let mut survey = source.survey();
     let counting = Instant::now();
     let mut totals = Totals::default();
@@ -165,7 +171,8 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
         totals = survey.step(COUNT_STEP);
     }
     let (items, more) = source.offer_items();
-    teller.tell(Event::Sending { items: items.clone(), more, totals });
+    let told = Totals { complete: totals.complete && inlet.is_none(), ..totals };
+    teller.tell(Event::Sending { items: items.clone(), more, totals: told });
 
     let (bound, place) = tokio::select! {
         met = meet(&options, neighbours, &teller) => met?,
@@ -176,7 +183,8 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
     let config = Config { items, more, totals, complete_key: bound.complete_key };
     let sender = sender::Sender::new(config, Instant::now());
     let sender = Lasting::new(sender, options.reconnect_for, Instant::now()).hearing_two_binds();
-    let hands = SendingHands::start(source, survey, None);
+    let side = if inlet.is_some() { Side::SendingStream } else { Side::Sending };
+    let hands = SendingHands::start(source, survey, inlet);
     let mut person = Watcher { teller: teller.clone(), begun: Instant::now(), accepted: false };
     place.expect(&bound.reunion);
     let told = options.again.clone();
@@ -184,7 +192,7 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
     let ended =
         drive::run(sender, bound.link, again.finding(), hands, &mut person, cancelled(stop.clone())).await;
     let again = person.accepted.then_some(told);
-    let failed = |failure| Error::session(Side::Sending, failure, None, stop.seen(), again);
+    let failed = |failure| Error::session(side, failure, None, stop.seen(), again);
     Ok((ended.result.map_err(failed)?, person.begun.elapsed()))
 }
 

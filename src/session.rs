@@ -121,6 +121,8 @@ pub enum Answer {
     Unattended,
     /// It would not fit the disk.
     NoRoom,
+    /// It is to go to a pipe, and is not one file.
+    NotOneFile,
 }
 
 /// Progress, for whoever watches.

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::code::CodeArgs;
 use crate::cli::selection::{RecvSelection, SendSelection};
 use crate::session::lasting::RECONNECT_FOR;
 use crate::wire::lanes::MAX_LANES;
+use crate::wire::path::RelPath;
 
 /// Copies files from one machine to another, directly.
 #[derive(Debug, Parser)]
@@ -33,6 +34,14 @@ Two terminals are enough to try it: `p2pcp send photos/` shows a code,
 Exit codes: 0 done, 1 failed or not everything sent, 2 usage,
 3 code wrong, used or unknown, 4 declined, 5 peer or network lost, 6 disk,
 7 bytes changed, 8 some names were taken, 130 interrupted, 143 terminated.";
+
+impl Cli {
+    /// What is said when there is neither a path nor a pipe to send.
+    pub(super) fn nothing_to_send() -> clap::Error {
+        let missing = "name a file or folder to send, or pipe something into it";
+        Self::command().error(clap::error::ErrorKind::MissingRequiredArgument, missing)
+    }
+}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -110,12 +119,15 @@ pub(super) enum ConfigCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct SendArgs {
-    /// Files and folders to send
-    #[arg(required = true, value_name = "PATH")]
+    /// Files and folders to send; `-` for standard input, which is also sent without a path if it is a pipe
+    #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
     /// Print what happens as lines of JSON on stdout; docs/json-events.md has their schema
     #[arg(long)]
     pub(super) json: bool,
+    /// Name of what is read from standard input
+    #[arg(long, value_name = "NAME", default_value = "stdin", value_parser = parse_name)]
+    pub(super) name: RelPath,
     #[command(flatten)]
     pub(super) code: CodeArgs,
     #[command(flatten)]
@@ -131,7 +143,7 @@ pub(super) struct RecvArgs {
     /// The code that the sender shows; asked for when missing
     #[arg(value_name = "CODE", num_args = 0..)]
     pub(super) code: Vec<String>,
-    /// Folder to receive into
+    /// Folder to receive into; `-` writes one file or stream to standard output
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(super) output: PathBuf,
     /// Accept without being asked
@@ -303,6 +315,15 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
     };
     let bytes = number.parse::<u64>().ok().and_then(|it| it.checked_mul(factor)).filter(|it| *it > 0);
     bytes.ok_or_else(|| "a number above 0, or one with K, M, G or T behind it, like 100G".to_owned())
+}
+
+/// A name without a folder.
+fn parse_name(text: &str) -> Result<RelPath, String> {
+    match RelPath::parse(text) {
+        Ok(name) if name.depth() == 0 => Ok(name),
+        Ok(_) => Err("a name without a folder".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -117,6 +117,7 @@ pub(super) const OPTIONS: &[Row] = &[
     usual("folder", Group::What),
     usual("typed", Group::What),
     usual("shell", Group::What),
+    usual("name", Group::What),
     usual("exclude", Group::What).lasts(),
     usual("gitignore", Group::What).lasts(),
     rare("follow-symlinks", Group::What).lasts(),

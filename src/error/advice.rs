@@ -169,6 +169,9 @@ fn session_hint(
     again: Option<&str>,
 ) -> Option<String> {
     let go_on = |first: &str| match again {
+        Some(_) if matches!(side, Side::SendingStream | Side::ReceivingStream) => {
+            format!("{first}a stream cannot be gone on with: it has to be sent again from its beginning")
+        }
         Some(again) => format!("{first}{}", resume_line(again)),
         None => format!("{first}nothing was received yet"),
     };
@@ -182,12 +185,17 @@ fn session_hint(
         (_, Some(DiskFault::Denied { .. } | DiskFault::ReadOnly { .. } | DiskFault::NotAFolder { .. })) => {
             "choose another folder with `--output`"
         }
+        (_, Some(DiskFault::OutputClosed)) => return None,
+        (_, Some(DiskFault::NotOneFile)) => "choose a folder with `--output`",
         (_, Some(_)) => "choose a folder on another disk with `--output`",
         (Failure::Own(AbortReason::Unattended), _) => "give `--yes` to accept without being asked",
         (Failure::Peer(AbortReason::Unattended), _) => {
             "on the other side, run it in a terminal or give `--yes`"
         }
-        (Failure::Own(_) | Failure::Peer(AbortReason::Declined), _) => return None,
+        (Failure::Peer(AbortReason::NotOneFile), _) => "send one file, or a stream such as that of `tar`",
+        (Failure::Own(_) | Failure::Peer(AbortReason::Declined | AbortReason::OutputClosed), _) => {
+            return None;
+        }
         (Failure::Violation(_) | Failure::Peer(AbortReason::Protocol), _) => {
             "the two sides may be different versions: update p2pcp on both"
         }
@@ -205,8 +213,8 @@ fn session_hint(
         ) => return Some(go_on("it is the other side's disk that has to be seen to; ")),
         (Failure::LinkLost | Failure::Silence | Failure::Peer(_), _) => {
             return Some(match side {
-                Side::Sending => go_on(""),
-                Side::Receiving => go_on("ask for a new code; "),
+                Side::Sending | Side::SendingStream => go_on(""),
+                Side::Receiving | Side::ReceivingStream => go_on("ask for a new code; "),
             });
         }
     };

@@ -171,7 +171,7 @@ fn joining() -> Vec<Error> {
 }
 
 /// Every reason for which a peer ends a session.
-const REASONS: [AbortReason; 10] = [
+const REASONS: [AbortReason; 12] = [
     AbortReason::Declined,
     AbortReason::Unattended,
     AbortReason::Interrupted,
@@ -182,17 +182,19 @@ const REASONS: [AbortReason; 10] = [
     AbortReason::Integrity,
     AbortReason::Protocol,
     AbortReason::Silence,
+    AbortReason::OutputClosed,
+    AbortReason::NotOneFile,
 ];
 
 fn session(side: Side) -> Vec<Error> {
     let again = match side {
-        Side::Sending => "p2pcp send photos",
-        Side::Receiving => "p2pcp recv CODE",
+        Side::Sending | Side::SendingStream => "p2pcp send photos",
+        Side::Receiving | Side::ReceivingStream => "p2pcp recv CODE",
     };
     let mut failures = vec![Failure::LinkLost, Failure::Silence];
     let own = match side {
-        Side::Sending => &[][..],
-        Side::Receiving => &[AbortReason::Declined, AbortReason::Unattended],
+        Side::Sending | Side::SendingStream => &[][..],
+        Side::Receiving | Side::ReceivingStream => &[AbortReason::Declined, AbortReason::Unattended],
     };
     failures.extend(own.iter().copied().map(Failure::Own));
     // Only a receiver has a disk to speak of, or is asked.
@@ -229,11 +231,17 @@ fn faults() -> Vec<DiskFault> {
         DiskFault::Unsupported { path: path() },
         DiskFault::Damaged { path: ".p2pcp-0123456789abcdef".into() },
         DiskFault::Failed { path: path(), code: 5 },
+        DiskFault::OutputClosed,
+        DiskFault::NotOneFile,
     ]
 }
 
 fn disk(fault: DiskFault) -> Error {
-    let failure = Failure::Own(AbortReason::DiskFailed);
+    let failure = Failure::Own(match fault {
+        DiskFault::OutputClosed => AbortReason::OutputClosed,
+        DiskFault::NotOneFile => AbortReason::NotOneFile,
+        _ => AbortReason::DiskFailed,
+    });
     let again = Some("p2pcp recv CODE".to_owned());
     Error::session(Side::Receiving, failure, Some(fault), None, again)
 }

@@ -85,8 +85,13 @@ impl Serialize for AsItem<'_> {
         let OfferItem { name, folder, size } = self.0;
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("name", name.as_str())?;
-        map.serialize_entry("kind", if *folder { "folder" } else { "file" })?;
-        if !folder {
+        let kind = match (*folder, self.0.is_stream()) {
+            (true, _) => "folder",
+            (false, true) => "stream",
+            (false, false) => "file",
+        };
+        map.serialize_entry("kind", kind)?;
+        if kind == "file" {
             map.serialize_entry("bytes", size)?;
         }
         map.end()

@@ -47,7 +47,7 @@ pub fn met_here(path: &Path, entries: &[Entry], on_conflict: OnConflict) -> Met 
                 let announced = Announced { path: entry.path.clone(), size, mtime };
                 announced.resembles(&there, Alike::SizeAndTime)
             }
-            EntryKind::Folder { .. } | EntryKind::Link { .. } => false,
+            EntryKind::Folder { .. } | EntryKind::Link { .. } | EntryKind::Stream { .. } => false,
         };
         let refused = OnConflict::Refuse.meets(&entry.kind, &there).is_some();
         match alike {

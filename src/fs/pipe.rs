@@ -26,6 +26,11 @@ pub struct Inlet {
     from: Box<dyn Read + Send>,
 }
 
+/// Whether standard input is a pipe or a file: bytes that somebody put there, and no terminal or `/dev/null`.
+pub fn stdin_is_piped() -> bool {
+    os::stdin().is_ok_and(|stat| matches!(stat.form, os::Form::Fifo | os::Form::File))
+}
+
 /// The next chunk of an [`Inlet`].
 #[derive(Debug)]
 pub struct StreamRead {

@@ -9,15 +9,16 @@ use tokio::sync::oneshot;
 
 use crate::drive::Person;
 use crate::event::{Consent, Event, Preview, needs_attention};
-use crate::fs::{self, DiskFault, LeftoverState, Met, OnConflict, Stages};
+use crate::fs::{self, DASH, DiskFault, LeftoverState, Met, OnConflict, Stages};
 use crate::recv::Options;
 use crate::session::{self, Answer};
 use crate::transfer::Teller;
-use crate::wire::peer::Offer;
+use crate::wire::peer::{Offer, OfferItem};
 
 /// A receiver's person decides.
 pub(super) struct Decider {
     question: Question,
+    streams: bool,
     pub(super) begun: Instant,
     pub(super) accepted: bool,
 }
@@ -30,7 +31,9 @@ struct Question {
     assume_yes: bool,
     force: bool,
     stages: Stages,
-    no_room: Arc<OnceLock<DiskFault>>,
+    stdout: bool,
+    /// Why it cannot be received as the person wants it.
+    misfit: Arc<OnceLock<DiskFault>>,
     on_conflict: OnConflict,
     preview: Preview,
 }
@@ -44,16 +47,22 @@ impl Decider {
             // How much is wanted of what is offered is not known yet.
             force: options.force || !options.sink.only.is_empty(),
             stages: options.sink.stages,
-            no_room: Arc::default(),
+            stdout: options.stdout,
+            misfit: Arc::default(),
             on_conflict: options.sink.on_conflict,
             preview: Preview::default(),
         };
-        Self { question, begun: Instant::now(), accepted: false }
+        Self { question, streams: false, begun: Instant::now(), accepted: false }
     }
 
-    /// Why the disk has no room for it, if that was the answer.
-    pub(super) fn no_room(&self) -> Option<DiskFault> {
-        self.question.no_room.get().cloned()
+    /// Why it cannot be received as asked for, if that was the answer.
+    pub(super) fn misfit(&self) -> Option<DiskFault> {
+        self.question.misfit.get().cloned()
+    }
+
+    /// Whether a stream was offered.
+    pub(super) fn streams(&self) -> bool {
+        self.streams
     }
 }
 
@@ -75,6 +84,7 @@ impl Person for Decider {
     }
 
     fn answer(&mut self, offer: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+        self.streams = offer.items.iter().any(OfferItem::is_stream);
         let mut question = self.question.clone();
         Box::pin(async move {
             let (sender, looked) = oneshot::channel();
@@ -91,15 +101,19 @@ impl Person for Decider {
                 Ok((Ok(()), offer)) => question.ask(offer).await,
                 Ok((Err(fault), offer)) => {
                     question.teller.tell(question.offered(offer, false));
-                    question.no_room.set(fault).ok();
-                    Answer::NoRoom
+                    let answer = match fault {
+                        DiskFault::NotOneFile => Answer::NotOneFile,
+                        _ => Answer::NoRoom,
+                    };
+                    question.misfit.set(fault).ok();
+                    answer
                 }
                 Err(_) => Answer::Unattended,
             };
             let told = match answer {
                 // The session tells of a yes.
                 Answer::Yes => return answer,
-                Answer::No => Consent::Declined,
+                Answer::No | Answer::NotOneFile => Consent::Declined,
                 Answer::Unattended => Consent::Unattended,
                 Answer::NoRoom => Consent::NoRoom,
             };
@@ -112,6 +126,10 @@ impl Person for Decider {
 impl Question {
     /// Looks at the disk: whether there is room, and what is there that needs attention. Blocks.
     fn look(&self, offer: &Offer) -> Result<(), DiskFault> {
+        if self.stdout {
+            let one = matches!(&offer.items[..], [item] if !item.folder) && offer.more == 0;
+            return if one { Ok(()) } else { Err(DiskFault::NotOneFile) };
+        }
         match lack_of_room(offer, &self.folder, self.stages).filter(|_| !self.force) {
             Some(fault) => Err(fault),
             None => {
@@ -123,6 +141,9 @@ impl Question {
 
     /// Looks at what has the names of what is offered. Blocks.
     fn met(&self) -> Met {
+        if self.stdout {
+            return Met::default();
+        }
         fs::met_here(&self.folder, &self.preview.entries, self.on_conflict)
     }
 
@@ -137,7 +158,8 @@ impl Question {
     }
 
     fn offered(&self, offer: Offer, asks: bool) -> Event {
-        Event::Offered { offer, folder: self.folder.clone(), preview: self.preview.clone(), asks }
+        let folder = if self.stdout { DASH.into() } else { self.folder.clone() };
+        Event::Offered { offer, folder, preview: self.preview.clone(), asks }
     }
 }
 

@@ -165,6 +165,7 @@ impl Receiver {
             Answer::Yes => (),
             Answer::No => return Err(Failure::Own(AbortReason::Declined)),
             Answer::Unattended => return Err(Failure::Own(AbortReason::Unattended)),
+            Answer::NotOneFile => return Err(Failure::Own(AbortReason::NotOneFile)),
             Answer::NoRoom => return Err(Failure::Own(AbortReason::DiskFull)),
         }
         self.state = State::Writing;

@@ -37,6 +37,7 @@ pub(crate) fn sending(verb: &str, items: &[OfferItem], more: u32, totals: &Total
         Some((last, others)) => format!("{} and {last}", others.join(", ")),
     };
     let amount = match (items, more, totals.complete) {
+        ([item], 0, _) if item.is_stream() => "a stream".to_owned(),
         // One file needs no count.
         ([item], 0, true) if !item.folder => text::bytes(totals.bytes),
         _ => amount(totals),
@@ -48,11 +49,20 @@ pub(crate) fn sending(verb: &str, items: &[OfferItem], more: u32, totals: &Total
 
 /// An offer: how much, which names, and where they will land.
 pub(crate) fn offer(offer: &Offer, preview: &Preview, destination: &Path, columns: usize) -> Vec<Line> {
-    let mut lines = vec![Line::plain(format_args!("the other side offers {}", amount(&offer.totals)))];
-    let tree = tree::lines(offer, preview, columns);
+    let streams = offer.items.iter().filter(|item| item.is_stream()).count();
+    let amount = match (streams, offer.items.len(), offer.more) {
+        (1, 1, 0) => "a stream".to_owned(),
+        _ => amount(&offer.totals),
+    };
+    let mut lines = vec![Line::plain(format_args!("the other side offers {amount}"))];
+    // A tree adds up sizes, and a stream has none.
+    let tree = if streams > 0 { Vec::new() } else { tree::lines(offer, preview, columns) };
     lines.extend(if tree.is_empty() { names(offer, columns) } else { tree });
     lines.extend(tree::surprises(preview));
-    lines.push(Line::plain(format_args!("to go into {}", destination.display())));
+    lines.push(match destination.as_os_str() == "-" {
+        true => Line::plain("to go to standard output"),
+        false => Line::plain(format_args!("to go into {}", destination.display())),
+    });
     lines
 }
 
@@ -68,7 +78,9 @@ fn names(offer: &Offer, columns: usize) -> Vec<Line> {
             true => line,
             false => {
                 let gap = " ".repeat(widest - text::width(name) + 2);
-                line.with(Paint::Plain, format_args!("{gap}{}", text::bytes(item.size)))
+                let size =
+                    if item.is_stream() { "of unknown size".to_owned() } else { text::bytes(item.size) };
+                line.with(Paint::Plain, format_args!("{gap}{size}"))
             }
         });
     }

@@ -120,10 +120,12 @@ fn the_catalogue_has_every_fault_of_files_and_disks() {
         Disk::Unsupported { .. } => 7,
         Disk::Damaged { .. } => 8,
         Disk::Failed { .. } => 9,
+        Disk::OutputClosed => 10,
+        Disk::NotOneFile => 11,
     };
     let faults = all().into_iter();
     let faults = faults.filter_map(|it| if let Error::Session { fault, .. } = it { fault } else { None });
-    assert_all("DiskFault", 10, faults.map(|it| number(&it)));
+    assert_all("DiskFault", 12, faults.map(|it| number(&it)));
 }
 
 #[test]
@@ -152,7 +154,9 @@ fn the_catalogue_has_every_end_of_a_session() {
         Reason::Integrity => 7,
         Reason::Protocol => 8,
         Reason::Silence => 9,
+        Reason::OutputClosed => 10,
+        Reason::NotOneFile => 11,
     };
     let reasons = failures().filter_map(|it| if let Failure::Peer(it) = it { Some(it) } else { None });
-    assert_all("AbortReason", 10, reasons.map(|it| number(&it)));
+    assert_all("AbortReason", 12, reasons.map(|it| number(&it)));
 }
