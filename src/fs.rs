@@ -21,6 +21,7 @@
 
 #[cfg(test)]
 mod change_tests;
+mod chunk;
 mod commit;
 mod conflict;
 #[cfg(test)]
@@ -75,6 +76,7 @@ use std::path::PathBuf;
 use crate::fs::os::{Kind, OsError};
 use crate::wire::path::{NameError, RelPath};
 
+pub use crate::fs::chunk::ChunkRead;
 pub use crate::fs::commit::{Commit, Committed};
 pub use crate::fs::conflict::OnConflict;
 pub use crate::fs::foresight::{Met, met_here};
@@ -87,7 +89,7 @@ pub use crate::fs::selection::{Ignores, Links, Selection};
 pub use crate::fs::settings::{read_at_most, read_settings, write_page};
 pub use crate::fs::sink::{Sink, WrittenChunk};
 pub use crate::fs::skip::{SkipReason, Skipped};
-pub use crate::fs::source::{Batch, ChunkRead, Source};
+pub use crate::fs::source::{Batch, Source};
 pub use crate::fs::space::{bytes_here, free_bytes};
 pub use crate::fs::survey::{Listed, Survey};
 

@@ -10,21 +10,18 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::BytesMut;
-
 use crate::fs::SourceError;
+use crate::fs::chunk::{ChunkRead, fault, read_frames};
 use crate::fs::dir::Cursor;
-use crate::fs::hash::ChunkHasher;
-use crate::fs::os::{self, File, FileId, Folder, Form, Kind, OsError, Stat};
+use crate::fs::os::{self, File, FileId, Folder, Form, Stat};
 use crate::fs::pipe::DASH;
 use crate::fs::root::Root;
 use crate::fs::selection::{Links, Selection};
 use crate::fs::skip::{SkipReason, Skipped};
 use crate::fs::survey::Survey;
 use crate::fs::walk::{Found, Pass, Step, Walk};
-use crate::wire::block::{self, HEADER_BYTES, PAYLOAD_BYTES};
 use crate::wire::path::RelPath;
-use crate::wire::peer::{BATCH_BYTES, Entry, EntryKind, Hash, Mtime, Offer, OfferItem, SourceFault};
+use crate::wire::peer::{BATCH_BYTES, Entry, EntryKind, Mtime, Offer, OfferItem, SourceFault};
 use crate::wire::{CHUNK_BYTES, MAX_ENTRIES};
 
 /// Some of the manifest.
@@ -38,15 +35,6 @@ pub struct Batch {
     pub skipped: Vec<Skipped>,
     /// Whether the manifest ends here.
     pub done: bool,
-}
-
-/// One chunk, ready to be sent.
-#[derive(Debug)]
-pub struct ChunkRead {
-    /// Block frames ([`crate::wire::block`]) in order: a header and at most [`PAYLOAD_BYTES`] each.
-    pub frames: Vec<BytesMut>,
-    /// SHA-256 over the payloads.
-    pub hash: Hash,
 }
 
 /// The paths to send, and the walk over them.
@@ -324,38 +312,4 @@ impl Announced {
             false => Err(SourceFault::Changed),
         }
     }
-}
-
-/// What a failed call means for an entry that was there when it was listed.
-fn fault(error: OsError) -> SourceFault {
-    match error.kind {
-        Kind::Missing => SourceFault::Gone,
-        Kind::Denied => SourceFault::Denied,
-        Kind::NotAFolder | Kind::IsFolder => SourceFault::Changed,
-        Kind::Exists
-        | Kind::BadName
-        | Kind::Full
-        | Kind::Quota
-        | Kind::ReadOnly
-        | Kind::TooLarge
-        | Kind::Unsupported
-        | Kind::Other => SourceFault::Io,
-    }
-}
-
-fn read_frames(file: &File, entry: u32, start: u64, end: u64) -> Result<ChunkRead, SourceFault> {
-    let mut hasher = ChunkHasher::default();
-    let mut frames = Vec::with_capacity((end - start).div_ceil(PAYLOAD_BYTES as u64) as usize);
-    for offset in (start..end).step_by(PAYLOAD_BYTES) {
-        let length = (end - offset).min(PAYLOAD_BYTES as u64) as u32;
-        let mut frame = block::begin(block::Header { entry, length, offset });
-        frame.resize(HEADER_BYTES + length as usize, 0);
-        let payload = frame.get_mut(HEADER_BYTES..).unwrap_or_default();
-        if file.read_at(payload, offset).map_err(fault)? < payload.len() {
-            return Err(SourceFault::Changed);
-        }
-        hasher.update(payload);
-        frames.push(frame);
-    }
-    Ok(ChunkRead { frames, hash: hasher.finish() })
 }

@@ -8,6 +8,7 @@
 //! after the sender's word for the whole entry.
 
 mod claim;
+mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,7 +18,7 @@ use crate::crypto::digest::EntryDigest;
 pub use crate::session::incoming::claim::{Claim, Progress};
 use crate::session::receiver::jobs::{Otherwise, Plan};
 use crate::wire::block::{Header, MIN_PAYLOAD_BYTES};
-use crate::wire::peer::{Entry, EntryKind, Hash, SourceFault};
+use crate::wire::peer::{Entry, Hash, SourceFault};
 use crate::wire::{CHUNK_BYTES, MAX_ENTRY_BYTES, chunk_count, chunk_length};
 
 /// A complete chunk: its number and its bytes in order.
@@ -106,30 +107,6 @@ impl Incoming {
         self.size.unwrap_or(MAX_ENTRY_BYTES)
     }
 
-    /// Whether it is a stream that has not ended.
-    pub fn is_open(&self) -> bool {
-        self.size.is_none()
-    }
-
-    /// What it is by now: a stream that has ended is a file.
-    pub fn known(&self) -> Entry {
-        let kind = match (&self.item.kind, self.size) {
-            (&EntryKind::Stream { mtime }, Some(size)) => EntryKind::File { size, mtime, executable: false },
-            (kind, _) => kind.clone(),
-        };
-        Entry { path: self.item.path.clone(), kind }
-    }
-
-    /// Bytes of it that have neither come in nor been found here.
-    pub fn bytes_missing(&self) -> u64 {
-        if self.item.kind.is_stream() {
-            return 0;
-        }
-        let checked = u64::from(self.held_back()).min(self.compared) * u64::from(CHUNK_BYTES);
-        let start = self.start();
-        self.size().saturating_sub(start).saturating_sub(self.next - start) + start.saturating_sub(checked)
-    }
-
     /// Its name can be had: what of its bytes is asked for.
     pub fn plan(&mut self, plan: Plan) {
         self.plan = Some(plan);
@@ -213,36 +190,6 @@ impl Incoming {
             self.writing.extend(self.due.pop_front());
         }
         Some(Some((index, std::mem::take(&mut self.parts))))
-    }
-
-    /// The sender's word that a stream has ended, and after how much. Gives its last chunk, if that is a
-    /// short one and has come.
-    pub fn take_end(&mut self, size: u64, digest: Hash) -> (Claim, Option<Chunk>) {
-        let sane = self.is_open() && size <= MAX_ENTRY_BYTES && self.next <= size;
-        if !sane || u64::from(self.claimed) != chunk_count(size) {
-            return (Claim::Impossible, None);
-        }
-        self.size = Some(size);
-        let whole = self.next == size && !self.parts.is_empty();
-        if self.short && !whole {
-            return (Claim::Impossible, None);
-        }
-        self.short = false;
-        let index = u32::try_from(size / u64::from(CHUNK_BYTES)).ok().filter(|_| whole);
-        let chunk = index.map(|index| (index, std::mem::take(&mut self.parts)));
-        (self.take_digest(digest), chunk)
-    }
-
-    /// Keeps a complete chunk until its proof is there.
-    pub fn hold(&mut self, (index, parts): Chunk) {
-        self.unwritten.insert(index, parts);
-    }
-
-    /// The next chunk that was held and has its proof by now, and that proof.
-    pub fn release(&mut self) -> Option<(Chunk, Hash)> {
-        let (&index, _) = self.unwritten.first_key_value()?;
-        let proof = *self.theirs.get(&index)?;
-        Some((self.unwritten.pop_first()?, proof))
     }
 
     fn parts_bytes(&self) -> u64 {
@@ -387,11 +334,6 @@ impl Incoming {
             }
             Some(_) | None => Claim::Fine(progress),
         }
-    }
-
-    fn own_digest(&self) -> Hash {
-        let digest = self.digest.clone();
-        if self.item.kind.is_stream() { digest.finish_stream(self.size()) } else { digest.finish() }
     }
 
     /// Whether the chunks below `sent` whose bytes were held back are compared.

@@ -27,9 +27,9 @@ use crate::session::sender::reading::{Issued, Outgoing, Reading};
 use crate::session::sender::streaming::Streams;
 use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary, Violation};
 use crate::wire::peer::{
-    self, AbortReason, EntryKind, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled, Totals, Want,
+    self, AbortReason, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled, Totals,
 };
-use crate::wire::{CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES, chunk_count};
+use crate::wire::{CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES};
 
 /// What a sender is made of.
 pub struct Config {
@@ -171,45 +171,6 @@ impl Sender {
             (PeerMessage::Restart { entry }, State::Streaming) => self.handle_restart(entry)?,
             (PeerMessage::Complete { mac }, State::Completing) => return self.handle_complete(&mac),
             (other, _) => return Err(Violation::OutOfTurn(other.name()).into()),
-        }
-        Ok(())
-    }
-
-    fn handle_wants(&mut self, first: u32, wants: &[Want]) -> Result<(), Violation> {
-        if first != self.wants_seen {
-            return Err(Violation::Numbering { expected: self.wants_seen, got: first });
-        }
-        for want in wants {
-            let number = self.wants_seen;
-            if number >= self.announced {
-                return Err(Violation::UnknownEntry(number));
-            }
-            self.wants_seen += 1;
-            match (want, self.outstanding.get_mut(&number)) {
-                (Want::Nothing, None) => (),
-                (Want::From { chunk }, Some(outgoing))
-                    if outgoing.kind.is_file()
-                        && (1..=chunk_count(outgoing.kind.size())).contains(&u64::from(*chunk)) =>
-                {
-                    outgoing.held_back = *chunk;
-                    outgoing.reading = Reading::Next(0);
-                    self.to_read.push_back(number);
-                }
-                (Want::All, Some(outgoing)) => match outgoing.kind {
-                    EntryKind::File { .. } => {
-                        outgoing.reading = Reading::Next(0);
-                        self.to_read.push_back(number);
-                    }
-                    EntryKind::Stream { .. } => {
-                        outgoing.reading = Reading::Next(0);
-                        self.streams.wanted(number);
-                    }
-                    EntryKind::Folder { .. } | EntryKind::Link { .. } => {
-                        outgoing.reading = Reading::Proven([0; 32]);
-                    }
-                },
-                _ => return Err(Violation::FalseClaim(number)),
-            }
         }
         Ok(())
     }

@@ -13,3 +13,4 @@ mod passed_over;
 mod selection;
 mod servers;
 mod settings;
+mod streams;

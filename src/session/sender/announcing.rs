@@ -1,11 +1,11 @@
-//! From the walk to announced entries, as many as may be outstanding.
+//! From the walk to announced entries, as many as may be outstanding, and which of them are wanted.
 
 use crate::crypto::digest::EntryDigest;
-use crate::session::Event;
 use crate::session::sender::reading::{Outgoing, Reading};
 use crate::session::sender::{Job, Sender, Walked};
-use crate::wire::peer::{self, EntryKind, PeerMessage};
-use crate::wire::{MAX_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_MANIFEST};
+use crate::session::{Event, Violation};
+use crate::wire::peer::{self, EntryKind, PeerMessage, Want};
+use crate::wire::{MAX_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_MANIFEST, chunk_count};
 
 /// Entries asked of the walk at once.
 const WALK_BATCH: usize = 512;
@@ -55,5 +55,44 @@ impl Sender {
             self.out.send(&PeerMessage::End { entries: self.announced, skipped: self.summary.unsent });
         }
         self.walk_on();
+    }
+
+    pub(super) fn handle_wants(&mut self, first: u32, wants: &[Want]) -> Result<(), Violation> {
+        if first != self.wants_seen {
+            return Err(Violation::Numbering { expected: self.wants_seen, got: first });
+        }
+        for want in wants {
+            let number = self.wants_seen;
+            if number >= self.announced {
+                return Err(Violation::UnknownEntry(number));
+            }
+            self.wants_seen += 1;
+            match (want, self.outstanding.get_mut(&number)) {
+                (Want::Nothing, None) => (),
+                (Want::From { chunk }, Some(outgoing))
+                    if outgoing.kind.is_file()
+                        && (1..=chunk_count(outgoing.kind.size())).contains(&u64::from(*chunk)) =>
+                {
+                    outgoing.held_back = *chunk;
+                    outgoing.reading = Reading::Next(0);
+                    self.to_read.push_back(number);
+                }
+                (Want::All, Some(outgoing)) => match outgoing.kind {
+                    EntryKind::File { .. } => {
+                        outgoing.reading = Reading::Next(0);
+                        self.to_read.push_back(number);
+                    }
+                    EntryKind::Stream { .. } => {
+                        outgoing.reading = Reading::Next(0);
+                        self.streams.wanted(number);
+                    }
+                    EntryKind::Folder { .. } | EntryKind::Link { .. } => {
+                        outgoing.reading = Reading::Proven([0; 32]);
+                    }
+                },
+                _ => return Err(Violation::FalseClaim(number)),
+            }
+        }
+        Ok(())
     }
 }

@@ -95,6 +95,13 @@ fn messages() -> Vec<PeerMessage> {
         PeerMessage::Heard { control: 0x0102_0304_0506_0708, bulk: 1 << 20 },
         PeerMessage::Again { entry: 7, chunks: vec![0, 5] },
         PeerMessage::Restart { entry: 7 },
+        PeerMessage::Entries {
+            first: 10,
+            entries: vec![Entry { path: path("stdin"), kind: EntryKind::Stream { mtime: mtime(5, 6) } }],
+        },
+        PeerMessage::Proofs(vec![Proof::End { entry: 10, size: 3, digest: [0xc3; 32] }]),
+        PeerMessage::Abort(AbortReason::OutputClosed),
+        PeerMessage::Abort(AbortReason::NotOneFile),
     ]);
     messages
 }
