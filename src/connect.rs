@@ -12,6 +12,7 @@ pub mod ice;
 mod names;
 pub mod reunion;
 mod sealed;
+pub mod verify;
 
 use std::time::Duration;
 

@@ -36,6 +36,7 @@ pub mod manifest;
 pub mod path;
 pub mod peer;
 pub mod signaling;
+pub mod verify;
 
 /// The protocol's version: what `v` says in signaling and what both peers bind into the PAKE.
 pub const PROTOCOL_VERSION: u16 = 1;

@@ -57,6 +57,8 @@ purposes! {
     Complete = "complete",
     /// What the peers tell each other about the hosts that they run on.
     Host = "host",
+    /// The words that two people compare.
+    Verify = "verify",
 }
 
 /// SHA-256 of the two certificates that DTLS really used.
