@@ -185,6 +185,7 @@ async fn run_send(
         routes,
         words: code.as_ref().map_or(args.code.words, Code::words),
         code,
+        verify: args.meeting.verify,
         lives_for: args.code.ttl,
         lanes: args.meeting.lanes,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
@@ -238,6 +239,7 @@ async fn run_recv(
             journal: !args.no_resume,
             ..SinkOptions::default()
         })?,
+        verify: args.meeting.verify,
         assume_yes: args.yes,
         lanes: args.meeting.lanes,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
@@ -309,6 +311,9 @@ fn meeting(
     environment: &Environment,
     reporter: &Reporter,
 ) -> Result<Meeting, Error> {
+    if args.verify && !reporter.somebody_is_there() {
+        return Err(Error::NobodyToVerify);
+    }
     if args.loopback {
         return Ok(Meeting::Here(Scope::Loopback));
     }

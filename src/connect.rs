@@ -22,7 +22,7 @@ use crate::connect::exchange::Exchange;
 pub use crate::connect::exchange::Leaving;
 use crate::connect::ice::IceServers;
 use crate::connect::reunion::Reunion;
-use crate::crypto::keys::Complete;
+use crate::crypto::keys::{Complete, Verify};
 use crate::crypto::{Key, Role};
 use crate::dial::Dialer;
 use crate::session::handshake::{Context, HandshakeError};
@@ -82,6 +82,8 @@ pub struct Surroundings {
     pub interfaces: Vec<String>,
     /// Most lanes of the link; as many as help when not said.
     pub lanes: Option<u8>,
+    /// Whether the person here wants words compared.
+    pub verify: bool,
     /// How servers over TCP are reached.
     pub dialer: Dialer,
     /// Hears of a path that is better than the first one.
@@ -105,6 +107,8 @@ pub struct Bound {
     pub path: Path,
     /// The key of the receiver's last word.
     pub complete_key: Key<Complete>,
+    /// Where words are to be compared before anything else is said ([`verify`]): of which key.
+    pub verify: Option<Key<Verify>>,
     /// How to find each other again when the link is lost.
     pub reunion: Reunion,
     /// The rest of the conversation with the server.
@@ -295,9 +299,10 @@ impl Joined {
         .await;
         match result {
             Ok((link, path, schedule)) => {
+                let verify = exchange.is_to_be_verified().then(|| schedule.key());
                 let leaving = exchange.leave_behind(path.kind).await;
                 let reunion = Reunion::of(&schedule, role);
-                Ok(Bound { link, path, complete_key: schedule.key(), reunion, leaving })
+                Ok(Bound { link, path, complete_key: schedule.key(), verify, reunion, leaving })
             }
             Err(error) => {
                 exchange.leave(None).await;
@@ -318,7 +323,7 @@ impl ConnectError {
 ///
 /// # Panics
 /// If the operating system has none: nothing here could be secret then.
-fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes

@@ -112,6 +112,12 @@ pub enum Error {
     /// The peers did not meet; this side receives.
     #[error("{}", join_sentence(.0))]
     Join(ConnectError),
+    /// The words that two persons compare are not the same, or nobody compared them.
+    #[error("{}", .0.sentence())]
+    Unverified(Unverified),
+    /// `--verify` where nobody can be asked.
+    #[error("`--verify` needs a terminal: nobody is there to compare words")]
+    NobodyToVerify,
     /// The server let the sender down while it was waiting.
     #[error("{}", meeting_sentence(.0))]
     Meeting(#[source] ConnectError),
@@ -176,6 +182,30 @@ pub enum Error {
     /// The server failed.
     #[error("the server failed")]
     Serve(#[from] ServerError),
+}
+
+/// Why a transfer was not begun after words were shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unverified {
+    /// The person here says that they differ.
+    Here,
+    /// The one there does.
+    There,
+    /// Nobody here could be asked.
+    NobodyHere,
+    /// Nobody there could be.
+    NobodyThere,
+}
+
+impl Unverified {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Here => "not begun: the words are not the same on both sides",
+            Self::There => "the other side says that the words are not the same",
+            Self::NobodyHere => "the other side wants words compared, and nobody is here to do it",
+            Self::NobodyThere => "nobody is on the other side to compare the words",
+        }
+    }
 }
 
 fn join_sentence(error: &ConnectError) -> String {
@@ -298,6 +328,8 @@ impl Error {
             | Self::Clean(_)
             | Self::NoRendezvous
             | Self::CodeUnused { .. }
+            | Self::Unverified(_)
+            | Self::NobodyToVerify
             | Self::NoSender { .. }
             | Self::Session { .. }
             | Self::Interrupted { .. } => None,

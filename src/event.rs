@@ -82,6 +82,12 @@ pub enum Event {
         /// Whether it takes the place of one that was not as good.
         better: bool,
     },
+    /// One of the two wants words compared before anything is offered. Waits for [`crate::Transfer::accept`], if the
+    /// other side shows the same, or [`crate::Transfer::decline`].
+    Verify {
+        /// Three words, joined by spaces.
+        words: String,
+    },
     /// Receiver: what interrupted transfers left in the receive folder: before the offer what nothing can be done
     /// with, before the end what other transfers can go on with.
     Leftovers {
@@ -220,7 +226,7 @@ impl Event {
     }
 
     /// Every kind that there is, as [`Event::name`] gives it.
-    pub const NAMES: [&str; 25] = [
+    pub const NAMES: [&str; 26] = [
         "sending",
         "rendezvous",
         "code",
@@ -228,6 +234,7 @@ impl Event {
         "code_burnt",
         "searching",
         "path",
+        "verify",
         "leftovers",
         "offered",
         "consent",
@@ -258,6 +265,7 @@ impl Event {
             Self::CodeBurnt { .. } => "code_burnt",
             Self::Searching { .. } => "searching",
             Self::Path { .. } => "path",
+            Self::Verify { .. } => "verify",
             Self::Leftovers { .. } => "leftovers",
             Self::Offered { .. } => "offered",
             Self::Consent { .. } => "consent",

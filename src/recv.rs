@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::code::Code;
-use crate::connect::ConnectError;
 use crate::connect::reunion::{self, Reunion};
+use crate::connect::{ConnectError, Surroundings};
+use crate::crypto::Role;
 use crate::drive;
 use crate::drive::piping::PipingHands;
 use crate::drive::receiving::{LazySink, ReceivingHands};
@@ -20,6 +21,7 @@ use crate::lan;
 use crate::reconnect::reconnect;
 use crate::recv::consent::{Decider, tell_leftovers};
 use crate::recv::find::{ADDRESS_WITHIN, FIND_AGAIN_WITHIN, Place, seek};
+use crate::send::verify::verified;
 use crate::send::{Finding, Meeting, Routes, cancelled, surroundings};
 use crate::session::Summary;
 use crate::session::lasting::{Lasting, RECONNECT_FOR};
@@ -44,6 +46,8 @@ pub struct Options {
     pub stdout: bool,
     /// What to do about names that are taken, and about what earlier runs left unfinished.
     pub sink: SinkOptions,
+    /// Have both persons compare words before anything is offered ([`Event::Verify`]); the other side can ask for it, too.
+    pub verify: bool,
     /// Accept without being asked.
     pub assume_yes: bool,
     /// How long to look for the other side when the connection is lost.
@@ -67,6 +71,7 @@ impl Options {
             folder: folder.into(),
             stdout: false,
             sink: SinkOptions::default(),
+            verify: false,
             assume_yes: false,
             reconnect_for: RECONNECT_FOR,
             force: false,
@@ -127,6 +132,7 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
             true => configured,
             false => surroundings(&place.meeting, &options.routes, options.lanes, &teller),
         };
+        let surroundings = Surroundings { verify: options.verify, ..surroundings };
         Ok::<_, Error>((place, joined.bind(surroundings).await.map_err(Error::Join)?))
     };
     let (place, bound) = tokio::select! {
@@ -134,6 +140,10 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
         interrupt = stop.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
     teller.tell(Event::Path { path: bound.path.clone(), better: false });
+    let bound = tokio::select! {
+        bound = verified(bound, Role::Receiver, &teller) => bound?,
+        interrupt = stop.wait() => return Err(Error::Interrupted { interrupt, again: None }),
+    };
 
     let sink = Arc::new(LazySink::new(options.folder.clone(), options.sink.clone()));
     let receiver = receiver::Receiver::new(bound.complete_key, Instant::now());

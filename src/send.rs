@@ -1,6 +1,7 @@
 //! Sending: shows a code, waits for whoever has it, sends.
 
 mod place;
+pub(crate) mod verify;
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -15,6 +16,7 @@ use crate::code::{Code, WordCount};
 use crate::connect::ice::IceServers;
 use crate::connect::reunion::{self, Reunion};
 use crate::connect::{Better, Bound, ConnectError, Limit, Policy, Surroundings, Waiting};
+use crate::crypto::Role;
 use crate::dial::Dialer;
 use crate::drive::sending::SendingHands;
 use crate::drive::{self, Person};
@@ -90,6 +92,8 @@ pub struct Options {
     /// The first code, in place of one that is made. After a wrong guess at it codes are made all the same, so that
     /// nobody can guess twice at the same words.
     pub code: Option<Code>,
+    /// Have both persons compare words before anything is offered ([`Event::Verify`]); the other side can ask for it, too.
+    pub verify: bool,
     /// How long a code can be used, at most a day; for as long as the rendezvous has room for it when not said.
     pub lives_for: Option<Duration>,
     /// How long to look for the other side when the connection is lost.
@@ -111,6 +115,7 @@ impl Options {
             routes: Routes::default(),
             words: WordCount::default(),
             code: None,
+            verify: false,
             lives_for: None,
             reconnect_for: RECONNECT_FOR,
             lanes: None,
@@ -179,6 +184,10 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
         interrupt = stop.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
     teller.tell(Event::Path { path: bound.path.clone(), better: false });
+    let bound = tokio::select! {
+        bound = verify::verified(bound, Role::Sender, &teller) => bound?,
+        interrupt = stop.wait() => return Err(Error::Interrupted { interrupt, again: None }),
+    };
 
     let config = Config { items, more, totals, complete_key: bound.complete_key };
     let sender = sender::Sender::new(config, Instant::now());
@@ -263,7 +272,7 @@ async fn meet(options: &Options, neighbours: Neighbours, teller: &Teller) -> Res
             return Err(Error::CodeUnused { lived_for: lives_for });
         };
         let joined = joined.map_err(Error::Meeting)?;
-        let bound = joined.bind(surroundings).await;
+        let bound = joined.bind(Surroundings { verify: options.verify, ..surroundings }).await;
         place.be_silent().await;
         let error = match bound {
             Ok(bound) => return Ok((bound, place)),
@@ -303,7 +312,8 @@ pub(crate) fn surroundings(
     let teller = teller.clone();
     let better: Better = Arc::new(move |path| teller.tell(Event::Path { path: path.clone(), better: true }));
     let host = host::identity();
-    Surroundings { limit, server, host, ice, policy, interfaces, lanes, dialer, better: Some(better) }
+    let (verify, better) = (false, Some(better));
+    Surroundings { limit, server, host, ice, policy, interfaces, lanes, verify, dialer, better }
 }
 
 /// What to type on the other side.

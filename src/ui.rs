@@ -173,14 +173,23 @@ impl Reporter {
     /// and cannot be called off: run it on a `std::thread` with a clone, not on tokio's blocking pool,
     /// which a runtime waits for when it shuts down.
     pub fn ask_consent(&self) -> Consent {
+        self.ask_for_consent("receive this?")
+    }
+
+    fn ask_for_consent(&self, question: &str) -> Consent {
         if !self.somebody_is_there() {
             return Consent::Unattended;
         }
         prompt::forget_type_ahead();
-        match prompt::agreed(&self.inner.screen, "receive this?", &mut io::stdin().lock()) {
+        match prompt::agreed(&self.inner.screen, question, &mut io::stdin().lock()) {
             true => Consent::Accepted,
             false => Consent::Declined,
         }
+    }
+
+    /// Asks whether the other side shows the same words, as [`Reporter::ask_consent`] asks.
+    pub fn ask_verified(&self, words: &str) -> Consent {
+        self.ask_for_consent(&format!("do both sides show {words}?"))
     }
 
     /// Asks for the code; `None` when there is nobody to ask or nothing was typed. Blocks as
@@ -208,7 +217,7 @@ impl Reporter {
     }
 
     /// Whether there is a person who can be asked.
-    fn somebody_is_there(&self) -> bool {
+    pub fn somebody_is_there(&self) -> bool {
         !self.inner.json && prompt::somebody_is_there()
     }
 

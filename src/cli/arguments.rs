@@ -203,6 +203,9 @@ pub(super) struct MeetingArgs {
     /// Meet on this machine only: nothing leaves it
     #[arg(long)]
     pub(super) loopback: bool,
+    /// Show three words on both sides, to be compared by voice before anything is offered
+    #[arg(long)]
+    pub(super) verify: bool,
     /// STUN servers, separated by commas; `none` for none [env: STUN_SERVERS]
     #[arg(long, value_name = "LIST")]
     pub(super) stun: Option<String>,

@@ -23,8 +23,12 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
             event = transfer.next_event() => match event {
                 Some(event) => {
                     reporter.event(&event);
-                    if matches!(event, Event::Offered { asks: true, .. }) {
-                        asked = Some(ask(reporter));
+                    match event {
+                        Event::Offered { asks: true, .. } => asked = Some(ask(reporter, Reporter::ask_consent)),
+                        Event::Verify { words } => {
+                            asked = Some(ask(reporter, move |reporter| reporter.ask_verified(&words)));
+                        }
+                        _ => (),
                     }
                 }
                 None => break,
@@ -50,9 +54,12 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
 }
 
 /// Asks on a thread of its own, which nobody waits for if the process ends first.
-fn ask(reporter: &Reporter) -> oneshot::Receiver<Consent> {
+fn ask(
+    reporter: &Reporter,
+    question: impl FnOnce(&Reporter) -> Consent + Send + 'static,
+) -> oneshot::Receiver<Consent> {
     let (sender, answer) = oneshot::channel();
     let reporter = reporter.clone();
-    std::thread::spawn(move || sender.send(reporter.ask_consent()).ok());
+    std::thread::spawn(move || sender.send(question(&reporter)).ok());
     answer
 }

@@ -137,6 +137,7 @@ pub(super) const OPTIONS: &[Row] = &[
     rare("tls-cert", Group::Meeting).lasts().also(&["SIGNALING_TLS_CERT"]),
     rare("tls-key", Group::Meeting).lasts().also(&["SIGNALING_TLS_KEY"]),
     rare("stun", Group::Connection).lasts().also(&["STUN_SERVERS"]).otherwise(DEFAULT_STUN_SERVERS),
+    usual("verify", Group::Connection).lasts(),
     usual("relay-only", Group::Connection).lasts(),
     rare("direct-only", Group::Connection).lasts(),
     rare("turn-servers", Group::Connection).asked().also(&["TURN_SERVERS"]),

@@ -27,6 +27,9 @@ pub(super) struct Exchange {
     dialer: Dialer,
     lanes: Option<u8>,
     better: Option<Better>,
+    /// Whether the person here wants words compared, and the one there.
+    verify: bool,
+    peer_verifies: bool,
     /// A receiver's lane that was offered before the sender's hello was there.
     ahead: Option<Attempt>,
 }
@@ -55,13 +58,31 @@ impl Exchange {
         patience: Patience,
         surroundings: Surroundings,
     ) -> (Self, Option<Vec<u8>>) {
-        let Surroundings { limit, host, ice, lanes, policy, interfaces, dialer, better, server: _ } =
+        let Surroundings { limit, host, ice, lanes, policy, interfaces, dialer, better, verify, server: _ } =
             surroundings;
         // Neither a relay nor a named interface is on the way inside one host.
         let host = host.filter(|_| policy != Policy::RelayOnly && interfaces.is_empty());
-        let ahead = None;
-        let new = Self { role, signaling, patience, limit, ice, interfaces, dialer, lanes, better, ahead };
+        let (ahead, peer_verifies) = (None, false);
+        let new = Self {
+            role,
+            signaling,
+            patience,
+            limit,
+            ice,
+            interfaces,
+            dialer,
+            lanes,
+            better,
+            verify,
+            peer_verifies,
+            ahead,
+        };
         (new, host)
+    }
+
+    /// Whether words are to be compared, as one of the two wants it.
+    pub(super) fn is_to_be_verified(&self) -> bool {
+        self.verify || self.peer_verifies
     }
 
     /// The peer's next message, which must come soon.
@@ -114,7 +135,7 @@ impl Exchange {
         };
         let attempt = self.ahead.insert(Attempt::new(lane, Due::Nothing));
         let sdp = attempt.lane.offer().await?;
-        self.send_sealed(sealed, &SealedMessage::Offer { sdp, host, elsewhere }).await
+        self.send_sealed(sealed, &SealedMessage::Offer { sdp, host, elsewhere, verify: self.verify }).await
     }
 
     /// A lane of ours, or the peer hears why there is none.
@@ -159,16 +180,17 @@ impl Exchange {
         let Agreement { schedule, sealed, host } = agreement;
         let mut attempt = match self.role {
             Role::Sender => {
-                self.send_sealed(sealed, &SealedMessage::Hello { host: *host }).await?;
+                self.send_sealed(sealed, &SealedMessage::Hello { host: *host, verify: self.verify }).await?;
                 let (sdp, theirs) = self.hear_offer(sealed, *host).await?;
                 let lane = self.new_lane(self.is_same_host(*host, theirs), sealed).await?;
                 Attempt::new(lane, Due::Answer(sdp))
             }
             Role::Receiver => {
                 let hello = self.hear(sealed).await?;
-                let SealedMessage::Hello { host: theirs } = not_unable(sealed.open(&hello)?)? else {
+                let SealedMessage::Hello { host: theirs, verify } = not_unable(sealed.open(&hello)?)? else {
                     return Err(ConnectError::Unexpected("no hello"));
                 };
+                self.peer_verifies = verify;
                 let same_host = self.is_same_host(*host, theirs);
                 match self.ahead.take() {
                     Some(ahead) if !same_host || self.limit == Limit::ThisHost => ahead,
@@ -220,7 +242,8 @@ impl Exchange {
                 {
                     has_void = true;
                 }
-                SealedMessage::Offer { sdp, host: theirs, elsewhere } if !(has_void && elsewhere) => {
+                SealedMessage::Offer { sdp, host: theirs, elsewhere, verify } if !(has_void && elsewhere) => {
+                    self.peer_verifies = verify;
                     return Ok((sdp, theirs));
                 }
                 SealedMessage::Candidate { .. } | SealedMessage::Unknown if has_void => (),
@@ -239,7 +262,12 @@ impl Exchange {
     ) -> Result<(), ConnectError> {
         let message = match std::mem::replace(&mut attempt.due, Due::Nothing) {
             Due::Answer(offer) => SealedMessage::Answer { sdp: attempt.lane.answer(offer).await? },
-            Due::Offer => SealedMessage::Offer { sdp: attempt.lane.offer().await?, host, elsewhere: false },
+            Due::Offer => SealedMessage::Offer {
+                sdp: attempt.lane.offer().await?,
+                host,
+                elsewhere: false,
+                verify: self.verify,
+            },
             Due::Nothing => return Ok(()),
         };
         self.send_sealed(sealed, &message).await

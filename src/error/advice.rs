@@ -5,7 +5,7 @@ use std::io;
 use crate::code::CodeError;
 use crate::connect::ConnectError;
 use crate::dial::ProxyFault;
-use crate::error::{Error, Side};
+use crate::error::{Error, Side, Unverified};
 use crate::fs::{DiskFault, SourceError};
 use crate::lan::LanError;
 use crate::session::Failure;
@@ -32,6 +32,14 @@ impl Error {
             Self::CodeUnused { .. } => {
                 "run the same command again, with a longer `--ttl` if that was too short"
             }
+            Self::Unverified(Unverified::Here | Unverified::There) => {
+                "somebody who knows the code may be in between: agree on a new one over another way, with `--words 4`"
+            }
+            Self::Unverified(Unverified::NobodyHere) => "run it in a terminal",
+            Self::Unverified(Unverified::NobodyThere) => {
+                "on the other side, run it in a terminal; or go without `--verify`"
+            }
+            Self::NobodyToVerify => "run it in a terminal, or go without",
             Self::NoCode => "run `p2pcp recv CODE` with the code that the sender shows",
             Self::ServerAddress(_) => {
                 "a server looks like `p2pcp.example.org:8091` or `wss://p2pcp.example.org`"

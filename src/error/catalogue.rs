@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::code::CodeError;
 use crate::connect::ConnectError;
 use crate::dial::{ProxyFault, ProxyUrlError};
-use crate::error::{Error, Side};
+use crate::error::{Error, Side, Unverified};
 use crate::fs::{DiskFault, GlobError, SourceError};
 use crate::interrupt::Interrupt;
 use crate::lan::LanError;
@@ -68,6 +68,7 @@ fn typed() -> Vec<Error> {
         Error::Typed(CodeError::UnknownWord { typed: "alo".to_owned(), suggestions: vec!["aloe"] }),
         Error::OwnCode(CodeError::WordCount { got: 1 }),
         Error::OwnCode(CodeError::UnknownWord { typed: "alo".to_owned(), suggestions: vec!["aloe"] }),
+        Error::NobodyToVerify,
         Error::NoCode,
         Error::TurnServers(IceUrlError::Credentials),
         Error::NoInterface { name: "eth9".to_owned(), known: vec!["eth0".to_owned(), "wlan0".to_owned()] },
@@ -131,6 +132,8 @@ fn meeting() -> Vec<Error> {
     errors.extend(Nameplate::new(4170).map(|it| Error::Lan(LanError::NoPortFor(it))));
     errors.push(Error::Meeting(ConnectError::OtherNumber));
     errors.push(Error::CodeUnused { lived_for: Duration::from_secs(1800) });
+    use Unverified as Why;
+    errors.extend([Why::Here, Why::There, Why::NobodyHere, Why::NobodyThere].map(Error::Unverified));
     errors.push(Error::NoRendezvous);
     for code in CloseCode::ALL.iter().filter(|it| **it != CloseCode::NoRoom) {
         errors.push(Error::Meeting(SignalingClientError::Closed(*code).into()));

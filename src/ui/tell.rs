@@ -36,6 +36,9 @@ impl Reporter {
             }
             Event::Path { path, better: false } => self.connected(path),
             Event::Path { path, better: true } => self.connected_better(path),
+            Event::Verify { words } => {
+                self.say(Verbosity::Quiet, Line::plain("words to compare: ").with(Paint::Bold, words));
+            }
             Event::Leftovers { folder, found, attention } => self.leftovers(folder, found, *attention),
             Event::Offered { offer, folder, preview, asks: false } => self.offer(offer, preview, folder),
             Event::Offered { offer, folder, preview, asks: true } => self.show_offer(offer, preview, folder),

@@ -52,6 +52,7 @@ const LAW: &[(&str, &[&str])] = &[
         &[
             "code",
             "connect",
+            "crypto",
             "dial",
             "drive",
             "error",
@@ -72,6 +73,7 @@ const LAW: &[(&str, &[&str])] = &[
         &[
             "code",
             "connect",
+            "crypto",
             "dial",
             "drive",
             "error",

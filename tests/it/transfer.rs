@@ -14,3 +14,4 @@ mod selection;
 mod servers;
 mod settings;
 mod streams;
+mod verify;

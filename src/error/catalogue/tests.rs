@@ -50,8 +50,10 @@ fn the_catalogue_has_every_failure() {
         Error::Setting { .. } => 24,
         Error::OwnCode(_) => 25,
         Error::CodeUnused { .. } => 26,
+        Error::Unverified(_) => 27,
+        Error::NobodyToVerify => 28,
     };
-    assert_all("Error", 27, all().iter().map(number));
+    assert_all("Error", 29, all().iter().map(number));
 }
 
 #[test]

@@ -13,6 +13,9 @@ pub enum SealedMessage {
         /// `HMAC(K("host"), identity of the running host)`: equal on both sides when they run on one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<Hex<32>>,
+        /// The person here wants words compared before anything is offered.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        verify: bool,
     },
     /// R to S, once, or a second time where the first was for a peer elsewhere.
     Offer {
@@ -24,6 +27,9 @@ pub enum SealedMessage {
         /// It was made before R had the `Hello`, and is void if both run on one host: another one follows.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         elsewhere: bool,
+        /// As in `Hello`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        verify: bool,
     },
     /// S to R, once.
     Answer {

@@ -182,6 +182,7 @@ pub async fn listen() -> (TcpListener, SocketAddr) {
 pub fn surroundings() -> Surroundings {
     let host = Some(b"one host for both".to_vec());
     Surroundings {
+        verify: false,
         limit: Limit::ThisHost,
         host,
         server: None,
