@@ -10,6 +10,7 @@ mod config;
 mod converse;
 mod environment;
 mod man;
+mod meeting;
 mod options;
 mod selection;
 mod settings;
@@ -23,19 +24,17 @@ use std::time::Duration;
 use clap::{ArgMatches, FromArgMatches};
 
 use crate::cli::arguments::{
-    Cli, Color, Command, ConflictArgs, DoctorArgs, MeetingArgs, OutputArgs, RecvArgs, RelayArgs, SendArgs,
-    SignalArgs,
+    Cli, Color, Command, ConflictArgs, DoctorArgs, OutputArgs, RecvArgs, RelayArgs, SendArgs, SignalArgs,
 };
 use crate::cli::converse::converse;
-use crate::cli::environment::{Environment, Origin};
+use crate::cli::environment::Environment;
+use crate::cli::meeting::{configured_server, meeting, split_port};
 use crate::code::Code;
 use crate::error::{Error, ExitCode, Finish};
 use crate::fs::{DASH, OnConflict, SinkOptions, Stages, stdin_is_piped};
 use crate::interrupt::Interrupts;
-use crate::lan::Scope;
 use crate::recv::{self, Receiver};
-use crate::send::{self, Meeting, Sender};
-use crate::signaling::ServerUrl;
+use crate::send::{self, Sender};
 use crate::ui::{Allowed, Reporter, Role, Style, Verbosity};
 use crate::wire::signaling::DEFAULT_PORT;
 use crate::{clean, doctor, dry_run, signal};
@@ -290,60 +289,6 @@ async fn run_doctor(
         document: if args.json { doctor::Document::Json } else { doctor::Document::Lines },
     };
     doctor::run(options, reporter).await
-}
-
-/// `host:port`, `[v6]:port`, or a host alone.
-fn split_port(typed: &str) -> (String, Option<u16>) {
-    let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    match typed.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
-            Ok(port) => (bare(host), Some(port)),
-            Err(_) => (typed.to_owned(), None),
-        },
-        _ => (bare(typed), None),
-    }
-}
-
-/// Where to meet: flags first, then the server in a pasted link, then the environment.
-fn meeting(
-    args: &MeetingArgs,
-    linked: Option<&str>,
-    environment: &Environment,
-    reporter: &Reporter,
-) -> Result<Meeting, Error> {
-    if args.verify && !reporter.somebody_is_there() {
-        return Err(Error::NobodyToVerify);
-    }
-    if args.loopback {
-        return Ok(Meeting::Here(Scope::Loopback));
-    }
-    if args.local {
-        return Ok(Meeting::Here(Scope::Lan));
-    }
-    if let Some(url) = args.server.as_deref().or(linked) {
-        return Ok(Meeting::Server(url.parse()?));
-    }
-    match configured_server(environment, reporter)? {
-        Some(server) => Ok(Meeting::Server(server)),
-        None if args.relay_only => Err(Error::RelayNeedsServer),
-        None => Ok(Meeting::Here(Scope::Lan)),
-    }
-}
-
-/// The server of the environment or `.env`.
-fn configured_server(environment: &Environment, reporter: &Reporter) -> Result<Option<ServerUrl>, Error> {
-    let Some((host, origin)) = environment.server_host() else { return Ok(None) };
-    let bare_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
-    let host = if bare_v6 { format!("[{host}]") } else { host };
-    let typed = match environment.server_port() {
-        Some(port) if split_port(&host).1.is_none() && !host.contains("://") => format!("{host}:{port}"),
-        _ => host,
-    };
-    let url: ServerUrl = typed.parse()?;
-    if origin == Origin::EnvFile {
-        reporter.server_from_env_file(&url.to_string());
-    }
-    Ok(Some(url))
 }
 
 /// STUN servers when nothing else is said, as in `.env.template`.

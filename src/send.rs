@@ -1,5 +1,6 @@
 //! Sending: shows a code, waits for whoever has it, sends.
 
+mod again;
 mod place;
 pub(crate) mod verify;
 
@@ -14,7 +15,6 @@ use tokio::sync::Mutex;
 
 use crate::code::{Code, WordCount};
 use crate::connect::ice::IceServers;
-use crate::connect::reunion::{self, Reunion};
 use crate::connect::{Better, Bound, ConnectError, Limit, Policy, Surroundings, Waiting};
 use crate::crypto::Role;
 use crate::dial::Dialer;
@@ -24,12 +24,12 @@ use crate::error::{Error, Side};
 use crate::event::Event;
 use crate::fs::{Inlet, Selection, Source, host};
 use crate::lan::{Neighbours, Scope};
-use crate::reconnect::reconnect;
+use crate::send::again::Again;
 use crate::send::place::Place;
 use crate::session::lasting::{Lasting, RECONNECT_FOR};
 use crate::session::sender::{self, Config};
 use crate::session::{self, Answer, Summary};
-use crate::signaling::{ServerUrl, Signaling};
+use crate::signaling::ServerUrl;
 use crate::transfer::{Stop, Teller, Transfer};
 use crate::transport::peer::{LaneError, WebRtcLink};
 use crate::wire::ice::TurnServer;
@@ -213,39 +213,6 @@ pub(crate) async fn cancelled(mut stop: Stop) -> AbortReason {
 
 /// What finds the other side when the connection is lost.
 pub(crate) type Finding = Pin<Box<dyn Future<Output = Option<WebRtcLink>> + Send>>;
-
-struct Again {
-    options: Options,
-    place: Mutex<Place>,
-    reunion: Reunion,
-    teller: Teller,
-}
-
-impl Again {
-    fn finding(self) -> impl FnMut() -> Finding {
-        let again = Arc::new(self);
-        move || {
-            let again = again.clone();
-            Box::pin(async move { Some(again.find().await) })
-        }
-    }
-
-    async fn find(&self) -> WebRtcLink {
-        let Self { options, reunion, teller, .. } = self;
-        let mut place = self.place.lock().await;
-        place.announce();
-        let url = &place.url;
-        let link = reconnect(teller, || async {
-            let signaling = Signaling::connect_by(&options.routes.dialer, url, reunion::SERVER_WITHIN).await;
-            let signaling = signaling.map_err(|error| Error::server(url, error))?;
-            let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, teller);
-            reunion.meet(signaling, surroundings).await.map_err(Error::Join)
-        });
-        let link = link.await;
-        place.be_silent().await;
-        link
-    }
-}
 
 /// Shows codes until somebody has one: at most [`MAX_CODES`], as each wrong guess burns one. The place
 /// where the peers met stays open, as they may need it again.

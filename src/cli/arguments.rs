@@ -1,12 +1,12 @@
 //! What can be typed.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::code::CodeArgs;
 use crate::cli::selection::{RecvSelection, SendSelection};
+use crate::cli::tools::Tool;
 use crate::session::lasting::RECONNECT_FOR;
 use crate::wire::lanes::MAX_LANES;
 use crate::wire::path::RelPath;
@@ -59,67 +59,9 @@ pub(super) enum Command {
     Tool(Tool),
 }
 
-/// Commands that tell of p2pcp itself.
-#[derive(Debug, Subcommand)]
-pub(super) enum Tool {
-    /// Show the settings that last, and where each comes from
-    #[command(subcommand)]
-    Config(ConfigCommand),
-    /// Print a script that completes command lines in a shell
-    Completions(CompletionsArgs),
-    /// Print the manual page, or write all of them
-    Man(ManArgs),
-    /// What a code that begins so may become; for the scripts of `completions`
-    #[command(hide = true)]
-    CompleteCode(CompleteCodeArgs),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct CompletionsArgs {
-    /// For which shell
-    #[arg(value_name = "SHELL", value_enum)]
-    pub(super) shell: ShellName,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ShellName {
-    Bash,
-    Zsh,
-    Fish,
-    Powershell,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ManArgs {
-    /// Write a page for each command into this folder
-    #[arg(long, value_name = "DIR")]
-    pub(super) dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct CompleteCodeArgs {
-    /// What has been typed
-    pub(super) typed: Option<String>,
-    /// Ask nobody on the local network; for tests
-    #[arg(long, hide = true)]
-    pub(super) no_multicast: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum ConfigCommand {
-    /// Print every setting, its value and where it comes from: a flag, the environment, .env, the config file, or nowhere
-    Show {
-        /// A command line, to see what its flags change: `send --words 4 photos`
-        #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
-        typed: Vec<OsString>,
-    },
-    /// Print where the config file is looked for
-    Path,
-}
-
 #[derive(Debug, Args)]
 pub(super) struct SendArgs {
-    /// Files and folders to send; `-` for standard input, which is also sent without a path if it is a pipe
+    /// Files and folders; `-`, or nothing behind a pipe, for standard input
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
     /// Print what happens as lines of JSON on stdout; docs/json-events.md has their schema

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use clap_complete::{Shell, generate};
 
-use crate::cli::arguments::{CompleteCodeArgs, CompletionsArgs, ShellName};
 use crate::cli::options;
+use crate::cli::tools::{CompleteCodeArgs, CompletionsArgs, ShellName};
 use crate::code::words;
 use crate::error::{Error, Finish};
 use crate::lan::{Neighbours, Scope};

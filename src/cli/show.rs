@@ -8,10 +8,10 @@ use std::fmt::Write;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-use crate::cli::arguments::ConfigCommand;
 use crate::cli::environment::{Environment, config_path};
 use crate::cli::options::{self, OPTIONS, Row};
 use crate::cli::settings;
+use crate::cli::tools::ConfigCommand;
 use crate::error::{Error, Finish};
 use crate::ui::Reporter;
 

@@ -191,7 +191,8 @@ fn pieces_of_many_datagrams_in_one_buffer_are_put_together() {
         [take(&mut assembler, &all[..4]), take(&mut assembler, &middle), take(&mut assembler, &all[13..])];
     let mut out: Vec<_> = out.concat();
     let mut expected = [sent, vec![record(1_008, 9)]].concat();
-    (out.sort(), expected.sort());
+    out.sort();
+    expected.sort();
     assert_eq!(out, expected);
 }
 
