@@ -249,9 +249,10 @@ async fn meet(options: &Options, neighbours: Neighbours, teller: &Teller) -> Res
             // With another code it would be the same.
             return Err(Error::Join(error));
         }
+        // Who guessed is told why before the next code is shown.
+        place.end().await;
         burnt += 1;
         if burnt == MAX_CODES {
-            place.end().await;
             return Err(Error::CodesBurnt(error));
         }
         let (reason, guessed) = (error.to_string(), error.is_wrong_code());

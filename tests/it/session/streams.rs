@@ -296,17 +296,20 @@ fn a_pipe_that_gives_nothing_for_hours_is_waited_for() {
 
 /// What a receiver says to a sender that offers a stream, has it wanted, and then says these frames.
 fn failure(offered: OfferItem, entries: Vec<Entry>, said: Vec<(Channel, Bytes)>) -> Option<Failure> {
-    let now = Instant::now();
+    let mut now = Instant::now();
     let mut receiver = Receiver::new(Key::new(KEY), now);
     let totals = Totals { files: 1, complete: true, ..Totals::default() };
     let control = |message: PeerMessage| (Channel::Control, Bytes::from(peer::encode(&message)));
-    let mut frames = vec![
+    let announced = [
         control(PeerMessage::Offer(Offer { items: vec![offered], more: 0, totals })),
         control(PeerMessage::Entries { first: 0, entries }),
     ];
-    frames.extend(said);
-    for (channel, frame) in frames {
-        receiver.handle(now, Input::Frame(channel, frame));
+    let frame = |(channel, frame)| Input::Frame(channel, frame);
+    // It asks after a while, however many entries are still to come.
+    let asked = std::iter::once(Input::Tick);
+    for input in announced.into_iter().map(frame).chain(asked).chain(said.into_iter().map(frame)) {
+        now += Duration::from_secs(1);
+        receiver.handle(now, input);
         while let Some(output) = receiver.poll() {
             let answer = match output {
                 Output::Ask(_) => Input::Answer(Answer::Yes),
