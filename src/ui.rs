@@ -207,12 +207,17 @@ impl Reporter {
         self.inner.screen.clear();
     }
 
+    /// Whether all bytes are there, and what takes its time is a disk.
+    fn is_writing(&self) -> bool {
+        self.inner.meter.lock().unwrap_or_else(PoisonError::into_inner).is_writing()
+    }
+
     fn open_live_area(&self) {
         let meter = Arc::clone(&self.inner.meter);
         self.inner.screen.open(move |columns| {
             let now = Instant::now();
             let meter = meter.lock().unwrap_or_else(PoisonError::into_inner);
-            [meter.upper(now, columns), meter.lower(now, columns)]
+            meter.lines(now, columns)
         });
     }
 

@@ -1,9 +1,11 @@
-//! How far a transfer is: numbers in, two live lines or a plain line out.
+//! How far a transfer is: numbers in, a few live lines or a plain line out.
 //!
 //! Pure: the time is an argument, nothing prints. [`Meter::take`] only stores numbers, as events may come
-//! 100,000 times a second; all wording happens when somebody draws. While the totals still
+//! 100,000 times a second; all wording happens when somebody draws ([`Meter::lines`], in `lines`). While the totals still
 //! grow no percentage and no remaining time are shown, since both would be false.
 
+mod eta;
+mod lines;
 #[cfg(test)]
 mod tests;
 
@@ -11,30 +13,34 @@ use std::time::{Duration, Instant};
 
 use crate::event::speed::Speedometer;
 use crate::event::{Event, Loss, Progress};
-use crate::ui::line::{Line, Paint};
+use crate::transport::Way;
+use crate::ui::line::Line;
+use crate::ui::progress::eta::Eta;
 use crate::ui::text;
 use crate::wire::path::RelPath;
 
 /// Least time between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// Columns of the shortest and the longest bar.
-const BAR_COLUMNS: std::ops::RangeInclusive<usize> = 8..=40;
-
-/// Columns below which a file name says too little.
-const LEAST_NAME_COLUMNS: usize = 8;
-
 /// The state of a transfer as far as its events told.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     phase: Phase,
     progress: Progress,
+    /// The file before [`Progress::current`], until it is settled.
+    earlier: Option<RelPath>,
+    /// Whether the newest file is.
+    settled: bool,
+    way: Option<Kind>,
+    checking: Option<Checking>,
     stalled_since: Option<Instant>,
     disconnected_since: Option<Instant>,
     speedometer: Speedometer,
+    eta: Eta,
     plain_since: Option<Instant>,
 }
 
+/// The phase in which a transfer is, in the order of a transfer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Phase {
     /// Nobody has accepted yet.
@@ -44,6 +50,24 @@ enum Phase {
     Moving,
     /// All bytes are there; hashing and syncing.
     Finishing,
+}
+
+/// How the peers are connected, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Here,
+    Lan,
+    Direct,
+    Relayed,
+}
+
+/// What is here of an earlier transfer is hashed before anything moves.
+#[derive(Debug, Clone, Copy)]
+struct Checking {
+    /// So many bytes of it seem to be here.
+    bytes: u64,
+    /// What had travelled by then.
+    moved: u64,
 }
 
 /// What an event did to a transfer.
@@ -60,10 +84,15 @@ impl Meter {
     /// transfer.
     pub(crate) fn take(&mut self, now: Instant, event: &Event) -> Change {
         match event {
-            Event::Consent { .. } => *self = Self::default(),
-            Event::Progress(progress) => self.progress.clone_from(progress),
+            Event::Consent { .. } => *self = Self { way: self.way, ..Self::default() },
+            Event::Path { path, .. } => self.way = Some(kind(&path.way)),
+            Event::Found { bytes, .. } => {
+                self.checking = Some(Checking { bytes: *bytes, moved: self.moved() });
+            }
+            Event::Progress(progress) => self.advance(progress),
+            Event::Entry { path, .. } => self.settle(path),
             Event::Finishing(progress) => {
-                self.progress.clone_from(progress);
+                self.advance(progress);
                 self.phase = Phase::Finishing;
             }
             Event::Stalled { silence } => self.stalled_since = now.checked_sub(*silence).or(Some(now)),
@@ -72,7 +101,10 @@ impl Meter {
                 self.disconnected_since = Some(now);
                 self.stalled_since = None;
             }
-            Event::Reconnected { .. } => self.disconnected_since = None,
+            Event::Reconnected { path } => {
+                self.disconnected_since = None;
+                self.way = Some(kind(&path.way));
+            }
             _ => (),
         }
         let mut change = Change::Numbers;
@@ -83,8 +115,29 @@ impl Meter {
         }
         if self.phase != Phase::Waiting {
             self.speedometer.note(now, self.moved());
+            let speed = self.speedometer.bytes_per_second(now, self.moved());
+            let left = self.progress.total_bytes.saturating_sub(self.progress.bytes);
+            self.eta.note(now, left, speed.filter(|_| self.progress.complete));
         }
         change
+    }
+
+    fn advance(&mut self, progress: &Progress) {
+        if self.progress.current != progress.current {
+            let before = self.progress.current.take();
+            self.earlier = before.filter(|_| !self.settled);
+            self.settled = false;
+        }
+        self.progress.clone_from(progress);
+    }
+
+    fn settle(&mut self, path: &RelPath) {
+        if self.earlier.as_ref() == Some(path) {
+            self.earlier = None;
+        }
+        if self.progress.current.as_ref() == Some(path) {
+            self.settled = true;
+        }
     }
 
     /// What has travelled.
@@ -92,64 +145,15 @@ impl Meter {
         self.progress.bytes.saturating_sub(self.progress.resumed_bytes)
     }
 
-    /// The upper live line: percent, bar, bytes, speed, time left; as much as fits.
-    pub(crate) fn upper(&self, now: Instant, columns: usize) -> Line {
-        let percent = self.percent();
-        let lead = percent.map_or(String::new(), |it| format!("{it:>3}% "));
-        let mut room = columns.saturating_sub(lead.len());
-        let mut numbers = String::new();
-        for part in [Some(self.bytes()), self.rate(now), self.remaining(now)].into_iter().flatten() {
-            let part = if numbers.is_empty() { part } else { format!("  {part}") };
-            if text::width(&part) > room {
-                break;
-            }
-            room -= text::width(&part);
-            numbers.push_str(&part);
-        }
-        let line = Line::plain(lead);
-        match percent {
-            Some(percent) if room > *BAR_COLUMNS.start() => {
-                let columns = (room - 1).min(*BAR_COLUMNS.end());
-                let full = columns * usize::from(percent) / 100;
-                line.with(Paint::Green, "━".repeat(full))
-                    .with(Paint::Dim, "─".repeat(columns - full))
-                    .with(Paint::Plain, format_args!(" {numbers}"))
-            }
-            _ => line.with(Paint::Plain, numbers),
-        }
+    /// Whether all bytes are there, and what takes its time is a disk.
+    pub(crate) fn is_writing(&self) -> bool {
+        let Progress { bytes, total_bytes, complete, .. } = self.progress;
+        self.phase == Phase::Finishing || (complete && bytes > 0 && bytes >= total_bytes)
     }
 
-    /// The lower live line: files, and the current file or what holds it up.
-    pub(crate) fn lower(&self, now: Instant, columns: usize) -> Line {
-        if let Some(since) = self.disconnected_since {
-            let time = text::duration(Duration::from_secs(now.saturating_duration_since(since).as_secs()));
-            let words = format!("connection lost, reconnecting for {time}…");
-            return Line::default().with(Paint::Yellow, text::shorten(&words, columns));
-        }
-        if let Some(since) = self.stalled_since {
-            let words = stalled(Duration::from_secs(now.saturating_duration_since(since).as_secs()));
-            return Line::default().with(Paint::Yellow, text::shorten(&words, columns));
-        }
-        let files = match self.progress.total_files {
-            0 | 1 if self.progress.complete => String::new(),
-            _ => format!("{}  ", self.files()),
-        };
-        let room = columns.saturating_sub(text::width(&files));
-        let all_moved = self.progress.complete
-            && self.progress.bytes > 0
-            && self.progress.bytes >= self.progress.total_bytes;
-        let doing = match self.phase {
-            Phase::Finishing => "checking and saving…".into(),
-            Phase::Moving if all_moved => "checking and saving…".into(),
-            // Escapes are longer than what they stand for: sanitise before measuring.
-            Phase::Waiting | Phase::Moving => {
-                text::sanitise(self.progress.current.as_ref().map_or("", RelPath::as_str))
-            }
-        };
-        match room {
-            0..LEAST_NAME_COLUMNS => Line::plain(text::shorten(files.trim_end(), columns)),
-            _ => Line::plain(files).with(Paint::Dim, text::shorten(&doing, room)),
-        }
+    /// Whether what is here is hashed, and nothing has travelled since.
+    fn is_checking(&self) -> bool {
+        self.checking.is_some_and(|it| it.bytes > self.progress.resumed_bytes && it.moved == self.moved())
     }
 
     /// A plain line, when it is time for one: every 5 s, and once all bytes are there.
@@ -170,27 +174,23 @@ impl Meter {
             _ => self.plain_since = Some(now),
         }
         let lead = self.percent().map_or(String::new(), |it| format!("{it}% "));
+        let here = self.were_here().map_or(String::new(), |it| format!(", {it}"));
         let rate = self.rate(now).map_or(String::new(), |it| format!(", {it}"));
-        Some(Line::plain(format_args!("{lead}{}{rate}, {}", self.bytes(), self.files())))
+        Some(Line::plain(format_args!("{lead}{}{here}{rate}, {}", self.bytes(), self.files())))
     }
 
     fn rate(&self, now: Instant) -> Option<String> {
-        if self.phase == Phase::Finishing {
+        if self.is_writing() {
             return None;
         }
         Some(format!("{}/s", text::bytes(self.speedometer.bytes_per_second(now, self.moved())?)))
     }
 
     fn remaining(&self, now: Instant) -> Option<String> {
-        if !self.progress.complete || self.phase == Phase::Finishing {
+        if !self.progress.complete || self.is_writing() {
             return None;
         }
-        let seconds = self
-            .progress
-            .total_bytes
-            .saturating_sub(self.progress.bytes)
-            .checked_div(self.speedometer.bytes_per_second(now, self.moved())?)?;
-        Some(format!("{} left", text::duration(Duration::from_secs(seconds))))
+        Some(format!("{} left", text::duration(self.eta.left(now)?)))
     }
 
     /// Whole percent, 100 only when all is there; `None` while the totals grow.
@@ -219,6 +219,14 @@ impl Meter {
         }
     }
 
+    /// What of it did not have to travel.
+    fn were_here(&self) -> Option<String> {
+        match self.progress.resumed_bytes {
+            0 => None,
+            bytes => Some(format!("{} were here", text::bytes(bytes))),
+        }
+    }
+
     fn files(&self) -> String {
         let least = if self.progress.complete { "" } else { "≥ " };
         let total = text::counted(self.progress.total_files.max(self.progress.files), "file");
@@ -239,4 +247,13 @@ pub(crate) fn disconnected(loss: Loss) -> String {
 /// Whether an event shows that the transfer has begun.
 fn begins(event: &Event) -> bool {
     matches!(event, Event::Progress(_) | Event::Entry { .. })
+}
+
+fn kind(way: &Way) -> Kind {
+    match way {
+        Way::ThisMachine => Kind::Here,
+        Way::Lan => Kind::Lan,
+        Way::Unknown | Way::Ipv6 | Way::Open | Way::OneNat | Way::BothNats => Kind::Direct,
+        Way::Relayed { .. } => Kind::Relayed,
+    }
 }

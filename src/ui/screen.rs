@@ -1,4 +1,4 @@
-//! The one door to stderr: whole lines, and a live area of two lines below them.
+//! The one door to stderr: whole lines, and a live area of a few lines below them.
 //!
 //! Invariants: lines never tear the live area or each other; nothing but [`Line`]s is shown, and what goes to the clipboard is base64; nothing
 //! reaches stdout. The lock of the screen is taken before any lock of whoever draws the live area,
@@ -114,20 +114,22 @@ impl Screen {
         }
     }
 
-    /// Shows the live area: `draw(columns)` gives its two lines, ten times a second, on a thread of
+    /// Shows the live area: `draw(columns)` gives its lines, ten times a second, on a thread of
     /// its own. Does nothing in [`Mode::Plain`], when it is shown, or after [`Screen::close`].
-    pub(crate) fn open(&self, draw: impl Fn(usize) -> [Line; 2] + Clone + Send + Sync + 'static) {
+    pub(crate) fn open(&self, draw: impl Fn(usize) -> Vec<Line> + Clone + Send + Sync + 'static) {
         let mut shown = self.lock();
         if self.mode == Mode::Plain || !matches!(shown.live, Live::Off) {
             return;
         }
         let colour = self.colour;
         let frame = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
-            let [upper, lower] = draw(live_columns());
             let mut text = String::new();
-            upper.render(colour, &mut text);
-            text.push('\n');
-            lower.render(colour, &mut text);
+            for (number, line) in draw(live_columns()).iter().enumerate() {
+                if number > 0 {
+                    text.push('\n');
+                }
+                line.render(colour, &mut text);
+            }
             // indicatif collects into a `String`, which takes everything.
             let _ = out.write_str(&text);
         };

@@ -61,8 +61,10 @@ impl Reporter {
                 self.say_note(&format!("`{from}` was there already; received as `{to}`"));
             }
             // The live area says these two, and takes them back by itself.
-            Event::Stalled { silence } if !live => self.say_warning(&progress::stalled(*silence)),
-            Event::Moving if !live => self.say_note("it moves again"),
+            Event::Stalled { silence } if !live && !self.is_writing() => {
+                self.say_warning(&progress::stalled(*silence))
+            }
+            Event::Moving if !live && !self.is_writing() => self.say_note("it moves again"),
             Event::Disconnected { loss } => self.say_warning(&progress::disconnected(*loss)),
             Event::Retrying { reason } => self.say_note(&format!("not connected yet: {reason}")),
             Event::Reconnected { path } => self.connected_again(path),

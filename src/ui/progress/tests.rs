@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::event::Consent;
+use crate::transport::{self, Way};
 use crate::wire::path::RelPath;
+use crate::wire::peer::{Outcome, Totals};
 
 const MIB: u64 = 1 << 20;
 
@@ -36,26 +38,135 @@ fn halfway(complete: bool) -> (Meter, Instant) {
     (meter, start + Duration::from_secs(2))
 }
 
+/// The live lines at these widths, each under a ruler that says how wide it is.
+fn shown(meter: &Meter, now: Instant, widths: &[usize]) -> String {
+    let mut out = String::new();
+    for &columns in widths {
+        out += &format!("{:-<columns$}\n", format!("{columns} "));
+        for line in meter.lines(now, columns) {
+            assert!(line.width() <= columns, "{}", show(&line));
+            out += &format!("{}\n", show(&line));
+        }
+    }
+    out
+}
+
+/// A meter as after half of a transfer that went on with an earlier one, with two files under way.
+fn resumed() -> (Meter, Instant) {
+    let (mut meter, now) = halfway(true);
+    let path = transport::Path::new(Way::Lan, [192, 168, 1, 7].into());
+    meter.take(now, &Event::Path { path, better: false });
+    let mut all = meter.progress.clone();
+    (all.bytes, all.total_bytes, all.resumed_bytes) = (1200 * MIB, 3000 * MIB, 400 * MIB);
+    all.current = Some(RelPath::parse("photos/2024/写真のファイル名はとても長いです.jpg").unwrap());
+    meter.take(now, &Event::Progress(all));
+    (meter, now)
+}
+
 #[test]
 fn the_live_lines_fill_the_width_they_are_given() {
     let (meter, now) = halfway(true);
-    let upper = show(&meter.upper(now, 79));
-    let bar = format!("{}{}", "━".repeat(14), "─".repeat(15));
-    assert_eq!(upper, format!(" 50% {bar} 100.0 MiB of 200.0 MiB  50.0 MiB/s  2 s left"));
-    assert_eq!(show(&meter.lower(now, 79)), "0 of 20 files  photos/2024/IMG_1234.jpg");
-    assert_eq!(show(&meter.upper(now, 39)), " 50% 100.0 MiB of 200.0 MiB  50.0 MiB/s");
-    assert_eq!(show(&meter.lower(now, 31)), "0 of 20 files  photos/2…234.jpg");
+    snapbox::assert_data_eq!(
+        shown(&meter, now, &[120, 80, 40, 10]),
+        snapbox::str![[r#"
+120 --------------------------------------------------------------------------------------------------------------------
+ 50% ━━━━━━━━━━━━━━━━━━━━──────────────────── 100.0 MiB of 200.0 MiB  50.0 MiB/s  2 s left
+0 of 20 files  photos/2024/IMG_1234.jpg
+80 -----------------------------------------------------------------------------
+ 50% ━━━━━━━━━━━━━━━─────────────── 100.0 MiB of 200.0 MiB  50.0 MiB/s  2 s left
+0 of 20 files  photos/2024/IMG_1234.jpg
+40 -------------------------------------
+ 50% 100.0 MiB of 200.0 MiB  50.0 MiB/s
+0 of 20 files  photos/2024/IMG_1234.jpg
+10 -------
+50%
+0/20
+
+"#]]
+    );
     for columns in 5..200 {
-        assert!(meter.upper(now, columns).width() <= columns, "{columns}");
-        assert!(meter.lower(now, columns).width() <= columns, "{columns}");
+        for meter in [&meter, &halfway(false).0, &resumed().0] {
+            shown(meter, now, &[columns]);
+        }
     }
+}
+
+#[test]
+fn what_was_here_is_counted_apart_and_wide_names_fit() {
+    let (meter, now) = resumed();
+    snapbox::assert_data_eq!(
+        shown(&meter, now, &[120, 80, 40]),
+        snapbox::str![[r#"
+120 --------------------------------------------------------------------------------------------------------------------
+ 40% ━━━━━━━━━━━━━━━━──────────────────────── 1.2 GiB of 2.9 GiB, 400.0 MiB were here  400.0 MiB/s  2 s left  LAN
+0 of 20 files  photos/2024/IMG_1234.jpg
+               photos/2024/写真のファイル名はとても長いです.jpg
+80 -----------------------------------------------------------------------------
+ 40% ━━━━──────── 1.2 GiB of 2.9 GiB, 400.0 MiB were here  400.0 MiB/s  2 s left
+0 of 20 files  photos/2024/IMG_1234.jpg
+               photos/2024/写真のファイル名はとても長いです.jpg
+40 -------------------------------------
+ 40% 1.2 GiB of 2.9 GiB  400.0 MiB/s
+0 of 20 files  photos/2024/IMG_1234.jpg
+               photos/2024/…長いです.jpg
+
+"#]]
+    );
 }
 
 #[test]
 fn growing_totals_show_no_percent_and_no_time_left() {
     let (meter, now) = halfway(false);
-    assert_eq!(show(&meter.upper(now, 79)), "100.0 MiB of ≥ 200.0 MiB, counting…  50.0 MiB/s");
-    assert_eq!(show(&meter.lower(now, 20)), "0 of ≥ 20 files");
+    snapbox::assert_data_eq!(
+        shown(&meter, now, &[80, 40, 10]),
+        snapbox::str![[r#"
+80 -----------------------------------------------------------------------------
+100.0 MiB of ≥ 200.0 MiB, counting…  50.0 MiB/s
+0 of ≥ 20 files  photos/2024/IMG_1234.jpg
+40 -------------------------------------
+100.0 MiB of ≥ 200.0 MiB, counting…
+0 of ≥ 20 files  photos/2024…MG_1234.jpg
+10 -------
+100.0 MiB
+0/20
+
+"#]]
+    );
+}
+
+#[test]
+fn a_settled_file_is_not_under_way() {
+    let (mut meter, now) = resumed();
+    assert_eq!(meter.lines(now, 80).len(), 3);
+    let first = RelPath::parse("photos/2024/IMG_1234.jpg").unwrap();
+    meter.take(now, &Event::Entry { path: first, outcome: Outcome::Kept { digest: [0; 32] }, file: true });
+    assert_eq!(meter.lines(now, 80).len(), 2);
+    let second = meter.progress.current.clone().unwrap();
+    meter.take(now, &Event::Entry { path: second, outcome: Outcome::Exists, file: true });
+    let current = Some(RelPath::parse("third").unwrap());
+    meter.take(now, &Event::Progress(Progress { current, ..meter.progress.clone() }));
+    assert_eq!(show(meter.lines(now, 80).last().unwrap()), "0 of 20 files  third");
+}
+
+/// A disk that takes a minute is at work, and so is one that is read to find out what is here already.
+#[test]
+fn disks_at_work_have_names_and_are_no_stalls() {
+    let (mut meter, now) = halfway(true);
+    let stalled = Event::Stalled { silence: Duration::from_secs(15) };
+    meter.take(now, &Event::Found { bytes: 50 * MIB, totals: Totals::default() });
+    let second = |meter: &Meter| show(&meter.lines(now, 80)[1]);
+    assert_eq!(second(&meter), "checking what is here…");
+    let all = Progress { resumed_bytes: 20 * MIB, bytes: 120 * MIB, ..meter.progress.clone() };
+    meter.take(now, &Event::Progress(all.clone()));
+    assert_eq!(second(&meter), "checking what is here…");
+    meter.take(now, &moved(121 * MIB, &all));
+    assert_eq!(second(&meter), "0 of 20 files  photos/2024/IMG_1234.jpg");
+    meter.take(now, &moved(200 * MIB, &all));
+    meter.take(now, &stalled);
+    assert_eq!(second(&meter), "writing to disk…");
+    assert_eq!(show(&meter.lines(now, 80)[0]).matches("left").count(), 0);
+    meter.take(now, &Event::Finishing(all));
+    assert_eq!(second(&meter), "writing to disk…");
 }
 
 #[test]
@@ -91,9 +202,10 @@ fn a_stall_is_said_with_its_age_until_it_moves() {
     let (mut meter, now) = halfway(true);
     meter.take(now, &Event::Stalled { silence: Duration::from_secs(15) });
     let later = now + Duration::from_millis(50_400);
-    assert_eq!(show(&meter.lower(later, 79)), "nothing has come from the other side for 1 min 5 s…");
+    let second = |meter: &Meter| show(&meter.lines(later, 79)[1]);
+    assert_eq!(second(&meter), "nothing has come from the other side for 1 min 5 s…");
     meter.take(later, &Event::Moving);
-    assert_eq!(show(&meter.lower(later, 79)), "0 of 20 files  photos/2024/IMG_1234.jpg");
+    assert_eq!(second(&meter), "0 of 20 files  photos/2024/IMG_1234.jpg");
 }
 
 #[test]
@@ -113,8 +225,7 @@ fn numbers_from_a_hostile_peer_neither_overflow_nor_lie() {
     meter.take(now, &moved(u64::MAX, &progress(u64::MAX, 10, true)));
     assert_eq!(meter.percent(), Some(100));
     for columns in [5, 40, 80] {
-        meter.upper(now + PLAIN_EVERY, columns);
-        meter.lower(now + PLAIN_EVERY, columns);
+        shown(&meter, now + PLAIN_EVERY, &[columns]);
     }
 }
 
@@ -125,5 +236,5 @@ fn a_new_session_starts_from_nothing() {
     assert_eq!(meter.take(now, &moved(101 * MIB, &all)), Change::Numbers);
     assert_eq!(meter.take(now, &ACCEPTED), Change::Numbers);
     assert_eq!(meter.take(now, &moved(0, &all)), Change::Begun);
-    assert!(show(&meter.upper(now, 79)).ends_with("0 B of 200.0 MiB"));
+    assert!(show(&meter.lines(now, 79)[0]).ends_with("0 B of 200.0 MiB"));
 }
