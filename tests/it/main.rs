@@ -16,6 +16,7 @@ mod reliability;
 mod screens;
 mod session;
 mod support;
+mod terminal;
 mod transfer;
 mod tunnel;
 mod vectors;

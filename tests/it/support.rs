@@ -9,6 +9,7 @@ pub mod process;
 pub mod remains;
 pub mod rng;
 pub mod schema;
+pub mod terminal;
 pub mod tree;
 
 use std::path::{Path, PathBuf};
