@@ -220,11 +220,13 @@ async fn run_recv(
     };
     let meeting = meeting(&args.meeting, parsed.server.as_deref(), environment, reporter)?;
     let routes = way::routes(&args.meeting, &meeting, environment)?;
+    arguments::check_output(&args.output)?;
     let options = recv::Options {
         code: parsed.code,
         meeting,
         routes,
         stdout: args.output.as_os_str() == DASH,
+        or_file: true,
         folder: args.output,
         sink: args.selection.complete(SinkOptions {
             on_conflict: match args.conflict {

@@ -108,6 +108,9 @@ pub enum Event {
         /// Where it will land.
         #[serde(serialize_with = "json::folder")]
         folder: PathBuf,
+        /// The name that it will have there, where it is one file and the person gave it one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<RelPath>,
         /// What is known of its tree so far.
         #[serde(skip)]
         preview: Preview,

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Beside them: `pipe` reads standard input and writes standard output; `root`, `selection`, `globs` and `gitignore` say what a walk finds, `skip` why not;
-//! `leftover` tells of stages and removes them, `space` counts bytes.
+//! `landing` says where it goes; `leftover` tells of stages and removes them, `space` counts bytes.
 //!
 //! Invariants: under its final name a file is absent, untouched or whole; nothing is replaced unless
 //! the person asked ([`OnConflict::Overwrite`]); no path from a peer is resolved by the kernel in one
@@ -43,6 +43,7 @@ mod intake_tests;
 pub mod journal;
 #[cfg(test)]
 mod journal_tests;
+mod landing;
 mod leftover;
 #[cfg(test)]
 mod leftover_tests;
@@ -82,6 +83,7 @@ pub use crate::fs::conflict::OnConflict;
 pub use crate::fs::foresight::{Met, met_here};
 pub use crate::fs::globs::{Glob, GlobError, Globs};
 pub use crate::fs::intake::{Alike, SinkOptions, Stages, Times};
+pub use crate::fs::landing::{Landing, Naming, file_name};
 pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};
 pub use crate::fs::pipe::{DASH, Inlet, Outlet, StreamRead, stdin_is_piped};
 pub use crate::fs::plan::{Otherwise, Plan};

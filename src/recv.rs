@@ -42,6 +42,8 @@ pub struct Options {
     pub routes: Routes,
     /// The receive folder.
     pub folder: PathBuf,
+    /// Whether that may be the name for one file instead: as `cp` does it, where the offer is one file and no folder is there.
+    pub or_file: bool,
     /// Whether the one file or stream that comes goes to standard output, and nothing to the folder.
     pub stdout: bool,
     /// What to do about names that are taken, and about what earlier runs left unfinished.
@@ -69,6 +71,7 @@ impl Options {
             meeting: Meeting::Here(lan::Scope::Lan),
             routes: Routes::default(),
             folder: folder.into(),
+            or_file: false,
             stdout: false,
             sink: SinkOptions::default(),
             verify: false,
@@ -150,8 +153,8 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
     let stdout = options.stdout;
     let receiver = if stdout { receiver.writing_what_is_proven() } else { receiver };
     let receiver = Lasting::new(receiver, options.reconnect_for, Instant::now());
-    let mut person = Decider::new(&options, teller.clone());
-    let (told, folder) = (options.again.clone(), options.folder.clone());
+    let mut person = Decider::new(&options, sink.clone(), teller.clone());
+    let told = options.again.clone();
     let again = Again { options, place, reunion: bound.reunion, teller: teller.clone() };
     let (link, finding, cancel) = (bound.link, again.finding(), cancelled(stop.clone()));
     let ended = match stdout {
@@ -171,7 +174,9 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
         Ok(summary) => {
             let elapsed = person.begun.elapsed();
             if !stdout {
-                tell_leftovers(&teller, &folder, false, |state| state == LeftoverState::Resumable);
+                tell_leftovers(&teller, &sink.landing().folder, false, |state| {
+                    state == LeftoverState::Resumable
+                });
             }
             Ok((summary, elapsed))
         }

@@ -1,12 +1,14 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::code::CodeArgs;
 use crate::cli::selection::{RecvSelection, SendSelection};
 use crate::cli::tools::Tool;
+use crate::error::Error;
+use crate::fs;
 use crate::session::lasting::RECONNECT_FOR;
 use crate::wire::lanes::MAX_LANES;
 use crate::wire::path::RelPath;
@@ -85,8 +87,8 @@ pub(super) struct RecvArgs {
     /// The code that the sender shows; asked for when missing
     #[arg(value_name = "CODE", num_args = 0..)]
     pub(super) code: Vec<String>,
-    /// Folder to receive into; `-` writes one file or stream to standard output
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    /// Folder to receive into, or a new name for one file; `-` for standard output
+    #[arg(short, long, value_name = "DIR|FILE", default_value = ".")]
     pub(super) output: PathBuf,
     /// Accept without being asked
     #[arg(short, long)]
@@ -111,6 +113,15 @@ pub(super) struct RecvArgs {
     pub(super) meeting: MeetingArgs,
     #[command(flatten)]
     pub(super) talk: OutputArgs,
+}
+
+/// Whether a received file can have the name that `--output` gives it, where that is no folder.
+pub(super) fn check_output(path: &Path) -> Result<(), Error> {
+    fs::file_name(path).map(drop).map_err(|why| Error::Setting {
+        place: "--output".to_owned(),
+        fault: format!("no file can be received as `{}`: {why}", path.display()),
+        hint: "choose another name; one that ends in `/` is a folder's".to_owned(),
+    })
 }
 
 /// What to do about a file whose name is taken; without any of these it is refused and stays as it is.

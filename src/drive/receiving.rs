@@ -9,10 +9,10 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::drive::{Hands, Worker};
-use crate::fs::{Commit, DiskFault, Otherwise, Plan, Sink, SinkOptions, WrittenChunk};
+use crate::fs::{Commit, DiskFault, Globs, Landing, Otherwise, Plan, Sink, SinkOptions, WrittenChunk};
 use crate::session::receiver::{self, Done, Job};
 use crate::wire::path::RelPath;
-use crate::wire::peer::AbortReason;
+use crate::wire::peer::{AbortReason, Entry, Outcome};
 
 /// What only the hands know when a session has ended.
 #[derive(Debug, Default)]
@@ -29,7 +29,9 @@ pub const MAX_RENAMES: usize = 20;
 /// A receive folder that is opened, and made where missing, by the first job: after consent.
 #[derive(Debug)]
 pub struct LazySink {
-    folder: PathBuf,
+    /// Where, unless an offer decides.
+    landing: Landing,
+    decided: OnceLock<Landing>,
     options: SinkOptions,
     sink: OnceLock<Result<Sink, DiskFault>>,
 }
@@ -37,16 +39,46 @@ pub struct LazySink {
 impl LazySink {
     /// Nothing is touched yet.
     pub fn new(folder: PathBuf, options: SinkOptions) -> Self {
-        Self { folder, options, sink: OnceLock::new() }
+        let landing = Landing::in_folder(folder);
+        Self { landing, decided: OnceLock::new(), options, sink: OnceLock::new() }
+    }
+
+    /// Decides where what is offered lands; before the first job. The first call counts.
+    pub fn land(&self, landing: Landing) {
+        self.decided.set(landing).ok();
+    }
+
+    /// Where it lands.
+    pub fn landing(&self) -> &Landing {
+        self.decided.get().unwrap_or(&self.landing)
     }
 
     fn open(&self) -> Result<&Sink, DiskFault> {
         let open = || {
             let mut id = [0; 8];
             getrandom::fill(&mut id).expect("the operating system gives random bytes");
-            Sink::open(&self.folder, id, self.options.clone())
+            let Landing { folder, name } = self.landing();
+            // What is wanted is asked by the sender's names.
+            let only = if name.is_some() { Globs::default() } else { self.options.only.clone() };
+            Sink::open(folder, id, SinkOptions { only, ..self.options.clone() })
         };
         self.sink.get_or_init(open).as_ref().map_err(Clone::clone)
+    }
+
+    /// As [`Sink::plan`], by the names under which entries are kept.
+    fn plan(&self, sink: &Sink, first: u32, entries: &[Entry]) -> Result<Vec<Plan>, DiskFault> {
+        if self.landing().name.is_none() {
+            return sink.plan(first, entries);
+        }
+        let mut plans = Vec::with_capacity(entries.len());
+        for (number, entry) in (first..).zip(entries) {
+            match self.landing().kept(entry) {
+                Some(kept) if self.options.wants(entry) => plans.extend(sink.plan(number, &[kept])?),
+                Some(_) => plans.push(Plan::Settled(Outcome::Unwanted)),
+                None => plans.push(Plan::Settled(Outcome::Refused)),
+            }
+        }
+        Ok(plans)
     }
 }
 
@@ -83,7 +115,7 @@ impl ReceivingHands {
 }
 
 fn perform(sink: &LazySink, job: Job, answers: &UnboundedSender<Answer>) {
-    let answer = match sink.open().and_then(|sink| attempt(sink, job, answers)) {
+    let answer = match sink.open().and_then(|open| attempt(sink, open, job, answers)) {
         Ok(None) => return,
         Ok(Some(done)) => Answer::Done(done),
         Err(fault) => Answer::Fault(fault),
@@ -91,10 +123,15 @@ fn perform(sink: &LazySink, job: Job, answers: &UnboundedSender<Answer>) {
     answers.send(answer).ok();
 }
 
-fn attempt(sink: &Sink, job: Job, answers: &UnboundedSender<Answer>) -> Result<Option<Done>, DiskFault> {
+fn attempt(
+    lazy: &LazySink,
+    sink: &Sink,
+    job: Job,
+    answers: &UnboundedSender<Answer>,
+) -> Result<Option<Done>, DiskFault> {
     match job {
         Job::Plan { first, entries } => {
-            let plans = sink.plan(first, &entries)?.into_iter().map(plan).collect();
+            let plans = lazy.plan(sink, first, &entries)?.into_iter().map(plan).collect();
             Ok(Some(Done::Planned { first, plans }))
         }
         Job::Write { entry, index, parts, .. } => {
@@ -114,7 +151,7 @@ fn attempt(sink: &Sink, job: Job, answers: &UnboundedSender<Answer>) -> Result<O
             let chunks: Vec<_> = chunks.into_iter().map(written).collect();
             sink.checkpoint(&chunks).map(|()| Some(Done::Checkpointed))
         }
-        Job::Commit(batch) => commit(sink, batch, answers).map(Some),
+        Job::Commit(batch) => commit(lazy, sink, batch, answers).map(Some),
         Job::Discard { entry } => {
             sink.discard(entry);
             Ok(None)
@@ -130,12 +167,16 @@ fn attempt(sink: &Sink, job: Job, answers: &UnboundedSender<Answer>) -> Result<O
 }
 
 fn commit(
+    lazy: &LazySink,
     sink: &Sink,
     batch: Vec<receiver::Commit>,
     answers: &UnboundedSender<Answer>,
 ) -> Result<Done, DiskFault> {
-    let batch: Vec<_> =
-        batch.into_iter().map(|it| Commit { entry: it.entry, item: it.item, digest: it.digest }).collect();
+    let as_kept = |it: receiver::Commit| {
+        let item = Entry { path: lazy.landing().path(it.item.path), kind: it.item.kind };
+        Commit { entry: it.entry, item, digest: it.digest }
+    };
+    let batch: Vec<_> = batch.into_iter().map(as_kept).collect();
     let first = batch.first().map_or(0, |it| it.entry);
     let mut outcomes = Vec::with_capacity(batch.len());
     for (committed, commit) in sink.commit(&batch)?.into_iter().zip(batch) {

@@ -1,6 +1,6 @@
 //! The consent of a receiving side: what is looked at before the question, and the question.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -8,8 +8,9 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use crate::drive::Person;
+use crate::drive::receiving::LazySink;
 use crate::event::{Consent, Event, Preview, needs_attention};
-use crate::fs::{self, DASH, DiskFault, LeftoverState, Met, OnConflict, Stages};
+use crate::fs::{self, DASH, DiskFault, Landing, LeftoverState, Met, OnConflict, Stages};
 use crate::recv::Options;
 use crate::session::{self, Answer};
 use crate::transfer::Teller;
@@ -18,6 +19,7 @@ use crate::wire::peer::{Offer, OfferItem};
 /// A receiver's person decides.
 pub(super) struct Decider {
     question: Question,
+    sink: Arc<LazySink>,
     streams: bool,
     pub(super) begun: Instant,
     pub(super) accepted: bool,
@@ -27,7 +29,8 @@ pub(super) struct Decider {
 #[derive(Clone)]
 struct Question {
     teller: Teller,
-    folder: PathBuf,
+    landing: Landing,
+    or_file: bool,
     assume_yes: bool,
     force: bool,
     stages: Stages,
@@ -39,10 +42,11 @@ struct Question {
 }
 
 impl Decider {
-    pub(super) fn new(options: &Options, teller: Teller) -> Self {
+    pub(super) fn new(options: &Options, sink: Arc<LazySink>, teller: Teller) -> Self {
         let question = Question {
             teller,
-            folder: options.folder.clone(),
+            landing: Landing::in_folder(&options.folder),
+            or_file: options.or_file,
             assume_yes: options.assume_yes,
             // How much is wanted of what is offered is not known yet.
             force: options.force || !options.sink.only.is_empty(),
@@ -52,7 +56,7 @@ impl Decider {
             on_conflict: options.sink.on_conflict,
             preview: Preview::default(),
         };
-        Self { question, streams: false, begun: Instant::now(), accepted: false }
+        Self { question, sink, streams: false, begun: Instant::now(), accepted: false }
     }
 
     /// Why it cannot be received as asked for, if that was the answer.
@@ -76,6 +80,13 @@ impl Person for Decider {
             self.begun = Instant::now();
             self.accepted = true;
         }
+        let event = match event {
+            session::Event::Settled { path, outcome, file, spared } => {
+                session::Event::Settled { path: self.sink.landing().path(path), outcome, file, spared }
+            }
+            session::Event::Current(path) => session::Event::Current(self.sink.landing().path(path)),
+            event => event,
+        };
         self.question.teller.session(event);
     }
 
@@ -85,14 +96,19 @@ impl Person for Decider {
 
     fn answer(&mut self, offer: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         self.streams = offer.items.iter().any(OfferItem::is_stream);
-        let mut question = self.question.clone();
+        let (mut question, sink) = (self.question.clone(), Arc::clone(&self.sink));
         Box::pin(async move {
             let (sender, looked) = oneshot::channel();
             // A thread of its own: a disk that does not answer must not hold up the end of the process.
-            let looking = question.clone();
-            std::thread::spawn(move || sender.send((looking.look(&offer), offer, looking.met())).ok());
-            let looked = looked.await.map(|(room, offer, met)| {
+            let mut looking = question.clone();
+            std::thread::spawn(move || {
+                looking.find_landing(&offer);
+                sender.send((looking.look(&offer), offer, looking.met(), looking.landing)).ok()
+            });
+            let looked = looked.await.map(|(room, offer, met, landing)| {
                 let Met { taken, taken_count, alike } = met;
+                question.landing = landing.clone();
+                sink.land(landing);
                 question.preview =
                     Preview { taken, taken_count, alike, ..std::mem::take(&mut question.preview) };
                 (room, offer)
@@ -124,16 +140,23 @@ impl Person for Decider {
 }
 
 impl Question {
+    /// Looks where it goes. Blocks.
+    fn find_landing(&mut self, offer: &Offer) {
+        if self.or_file && !self.stdout {
+            self.landing = Landing::at(&self.landing.folder, offer);
+        }
+    }
+
     /// Looks at the disk: whether there is room, and what is there that needs attention. Blocks.
     fn look(&self, offer: &Offer) -> Result<(), DiskFault> {
         if self.stdout {
             let one = matches!(&offer.items[..], [item] if !item.folder) && offer.more == 0;
             return if one { Ok(()) } else { Err(DiskFault::NotOneFile) };
         }
-        match lack_of_room(offer, &self.folder, self.stages).filter(|_| !self.force) {
+        match lack_of_room(offer, &self.landing, self.stages).filter(|_| !self.force) {
             Some(fault) => Err(fault),
             None => {
-                tell_leftovers(&self.teller, &self.folder, true, needs_attention);
+                tell_leftovers(&self.teller, &self.landing.folder, true, needs_attention);
                 Ok(())
             }
         }
@@ -144,7 +167,8 @@ impl Question {
         if self.stdout {
             return Met::default();
         }
-        fs::met_here(&self.folder, &self.preview.entries, self.on_conflict)
+        let kept: Vec<_> = self.preview.entries.iter().filter_map(|it| self.landing.kept(it)).collect();
+        fs::met_here(&self.landing.folder, &kept, self.on_conflict)
     }
 
     async fn ask(&self, offer: Offer) -> Answer {
@@ -158,8 +182,9 @@ impl Question {
     }
 
     fn offered(&self, offer: Offer, asks: bool) -> Event {
-        let folder = if self.stdout { DASH.into() } else { self.folder.clone() };
-        Event::Offered { offer, folder, preview: self.preview.clone(), asks }
+        let folder = if self.stdout { DASH.into() } else { self.landing.folder.clone() };
+        let name = self.landing.name.as_ref().map(|it| it.to.clone());
+        Event::Offered { offer, folder, name, preview: self.preview.clone(), asks }
     }
 }
 
@@ -181,16 +206,17 @@ pub(super) fn tell_leftovers(
 ///
 /// An estimate: others write to the disk too, and files take more than their bytes. So no more is asked
 /// for than bytes, and who knows better says `--force`.
-fn lack_of_room(offer: &Offer, folder: &Path, stages: Stages) -> Option<DiskFault> {
+fn lack_of_room(offer: &Offer, landing: &Landing, stages: Stages) -> Option<DiskFault> {
+    let folder = &landing.folder;
     let free = fs::free_bytes(folder).ok()?;
     if offer.totals.bytes <= free {
         return None;
     }
-    let names: Vec<_> = offer.items.iter().map(|it| it.name.clone()).collect();
+    let names: Vec<_> = offer.items.iter().map(|it| landing.path(it.name.clone())).collect();
     let here = match stages {
         Stages::Resume => fs::bytes_here(folder, &names),
         Stages::Fresh => 0,
     };
     let needed = offer.totals.bytes.saturating_sub(here);
-    (needed > free).then(|| DiskFault::NoRoom { path: folder.to_owned(), needed, free })
+    (needed > free).then(|| DiskFault::NoRoom { path: folder.clone(), needed, free })
 }

@@ -47,8 +47,8 @@ pub(crate) fn sending(verb: &str, items: &[OfferItem], more: u32, totals: &Total
         .with(Paint::Plain, format_args!(" ({amount})"))
 }
 
-/// An offer: how much, which names, and where they will land.
-pub(crate) fn offer(offer: &Offer, preview: &Preview, destination: &Path, columns: usize) -> Vec<Line> {
+/// An offer: how much, and which names.
+pub(crate) fn offer(offer: &Offer, preview: &Preview, columns: usize) -> Vec<Line> {
     let streams = offer.items.iter().filter(|item| item.is_stream()).count();
     let amount = match (streams, offer.items.len(), offer.more) {
         (1, 1, 0) => "a stream".to_owned(),
@@ -59,11 +59,17 @@ pub(crate) fn offer(offer: &Offer, preview: &Preview, destination: &Path, column
     let tree = if streams > 0 { Vec::new() } else { tree::lines(offer, preview, columns) };
     lines.extend(if tree.is_empty() { names(offer, columns) } else { tree });
     lines.extend(tree::surprises(preview));
-    lines.push(match destination.as_os_str() == "-" {
-        true => Line::plain("to go to standard output"),
-        false => Line::plain(format_args!("to go into {}", destination.display())),
-    });
     lines
+}
+
+/// Where what is offered will land.
+pub(crate) fn destination(folder: &Path, name: Option<&RelPath>) -> Line {
+    match name {
+        _ if folder.as_os_str() == "-" => Line::plain("to go to standard output"),
+        Some(name) if folder.as_os_str() == "." => Line::plain(format_args!("to be kept as {name}")),
+        Some(name) => Line::plain(format_args!("to be kept as {}", folder.join(name.as_str()).display())),
+        None => Line::plain(format_args!("to go into {}", folder.display())),
+    }
 }
 
 /// The top-level names of an offer, of which no more is known.

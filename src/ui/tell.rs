@@ -11,6 +11,7 @@ use crate::transport;
 use crate::ui::line::{Line, Paint};
 use crate::ui::screen::Mode;
 use crate::ui::{Problem, Reporter, Role, Verbosity, progress, report, text};
+use crate::wire::path::RelPath;
 use crate::wire::peer::{Offer, OfferItem, Outcome, Totals};
 
 /// Passed-over entries that are listed one by one; the rest is a number at the end.
@@ -40,8 +41,11 @@ impl Reporter {
                 self.say(Verbosity::Quiet, Line::plain("words to compare: ").with(Paint::Bold, words));
             }
             Event::Leftovers { folder, found, attention } => self.leftovers(folder, found, *attention),
-            Event::Offered { offer, folder, preview, asks: false } => self.offer(offer, preview, folder),
-            Event::Offered { offer, folder, preview, asks: true } => self.show_offer(offer, preview, folder),
+            // Whoever is asked must know about what.
+            Event::Offered { asks: false, .. } if style.verbosity <= Verbosity::Quiet => (),
+            Event::Offered { offer, folder, name, preview, .. } => {
+                self.show_offer(offer, preview, folder, name.as_ref());
+            }
             Event::Consent { answer: Consent::Accepted } if style.role == Role::Send => {
                 self.say_note("the other side accepted");
             }
@@ -77,13 +81,6 @@ impl Reporter {
             }
             Event::Stalled { .. } | Event::Moving | Event::Consent { .. } => (),
             Event::Progress(_) | Event::Finishing(_) => (),
-        }
-    }
-
-    /// Shows an offer: how much, the names, and where they will land.
-    pub(super) fn offer(&self, offer: &Offer, preview: &Preview, destination: &Path) {
-        if self.inner.style.verbosity > Verbosity::Quiet {
-            self.show_offer(offer, preview, destination);
         }
     }
 
@@ -153,9 +150,12 @@ impl Reporter {
         self.inner.screen.print(&report::failed(problem));
     }
 
-    pub(super) fn show_offer(&self, offer: &Offer, preview: &Preview, destination: &Path) {
+    /// Shows an offer: how much, the names, and where they will land.
+    fn show_offer(&self, offer: &Offer, preview: &Preview, folder: &Path, name: Option<&RelPath>) {
         let screen = &self.inner.screen;
-        screen.print(&report::offer(offer, preview, destination, screen.columns()));
+        let mut lines = report::offer(offer, preview, screen.columns());
+        lines.push(report::destination(folder, name));
+        screen.print(&lines);
     }
 
     /// Prints one of many, as long as there are not too many.

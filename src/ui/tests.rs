@@ -1,6 +1,5 @@
 //! What a person reads: the reporter's exact output on a stderr that is no terminal.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::code::Code;
@@ -135,6 +134,7 @@ fn an_offer_names_sizes_and_destination() {
         reporter.event(&Event::Offered {
             offer,
             folder: "/home/me".into(),
+            name: None,
             preview: Preview::default(),
             asks: false,
         });
@@ -269,7 +269,13 @@ fn hostile_text_never_reaches_the_terminal_raw() {
         reporter.code(&Code::parse("417-aloe-tuba").unwrap().code, HOSTILE);
         reporter.event(&Event::Skipped { path: HOSTILE.to_owned(), reason: HOSTILE.to_owned() });
         let offer = Offer { items: Vec::new(), more: 0, totals: Totals::default() };
-        reporter.offer(&offer, &Preview::default(), Path::new(HOSTILE));
+        reporter.event(&Event::Offered {
+            offer,
+            folder: HOSTILE.into(),
+            name: None,
+            preview: Preview::default(),
+            asks: true,
+        });
         let state = LeftoverState::Resumable;
         let leftover = Leftover { path: HOSTILE.into(), bytes: 1, files: 1, modified: None, state };
         reporter.leftover(&leftover, true);

@@ -91,7 +91,7 @@ impl Work {
 
     /// A receiver on this machine that accepts everything and puts it into `to`.
     pub fn recv(&self, code: &str) -> Start {
-        self.p2pcp(&["recv", "--loopback", "--yes", "--output", "to", code])
+        self.p2pcp(&["recv", "--loopback", "--yes", "--output", "to/", code])
     }
 
     /// Sends `paths` and receives them into `to`; both ends are as they may be. Cleanliness is checked.

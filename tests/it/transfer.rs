@@ -8,6 +8,7 @@ mod disks;
 mod ends;
 mod entries;
 mod names;
+mod output;
 mod own_codes;
 mod passed_over;
 mod selection;

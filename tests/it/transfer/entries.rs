@@ -32,7 +32,7 @@ fn one_file_arrives_and_both_sides_say_what_happened() {
     let receiver = work.recv(&code).run();
     receiver
         .exits(ExitCode::Done)
-        .says("the other side offers 1 file, 5 B\n  a.txt  5 B\nto go into to\n")
+        .says("the other side offers 1 file, 5 B\n  a.txt  5 B\nto go into to/\n")
         .says("connected: direct on this machine\n")
         .says("received 1 file: 5 B in ");
     sender
