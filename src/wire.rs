@@ -64,8 +64,9 @@ pub const MAX_OUTSTANDING_MANIFEST: usize = 8 << 20;
 
 /// Bytes that the receiver lets the sender have sent but not yet acknowledged as written.
 ///
-/// 16 MiB is the bandwidth-delay product of 1 Gbit/s over 125 ms.
-pub const DEFAULT_WINDOW_BYTES: u32 = 16 << 20;
+/// 32 MiB is what 1 Gbit/s over 50 ms needs to go on while a loss is repaired, and the repair is lost once more: with 16 it carried 85 MB/s
+/// at 1 % loss in place of 99.
+pub const DEFAULT_WINDOW_BYTES: u32 = 32 << 20;
 
 /// Most entries one session may hold; identifiers are 32 bits wide.
 pub const MAX_ENTRIES: u32 = u32::MAX - 1;

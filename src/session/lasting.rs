@@ -25,9 +25,9 @@ use crate::session::{GIVE_UP_AFTER, Input, Loss, Machine, Output, Violation};
 use crate::wire::peer::{self, PeerMessage};
 use crate::wire::{Channel, DEFAULT_WINDOW_BYTES};
 
-/// Most bytes of frames that are kept: the window twice, as its acknowledgements and the confirmations
-/// of frames run apart, and the manifest that may be outstanding.
-const MAX_KEPT_BYTES: usize = 2 * DEFAULT_WINDOW_BYTES as usize + crate::wire::MAX_OUTSTANDING_MANIFEST;
+/// Most bytes of frames that are kept: the window and a quarter, as its acknowledgements and the confirmations
+/// of frames run apart by a MiB or two, and the manifest that may be outstanding.
+const MAX_KEPT_BYTES: usize = DEFAULT_WINDOW_BYTES as usize / 4 * 5 + crate::wire::MAX_OUTSTANDING_MANIFEST;
 
 /// What a kept frame costs besides its bytes, or a little less.
 const FRAME_OVERHEAD: usize = 64;

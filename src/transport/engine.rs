@@ -46,11 +46,12 @@ impl Engine {
 
     /// Unacknowledged bytes that a channel may hold before it has no room.
     ///
-    /// Our own engine keeps the line full by itself, over whatever distance, if it has this much: 1 Gbit/s over 100 ms. The stock
+    /// Our own engine keeps the line full by itself, over whatever distance, if it has this much: 1 Gbit/s over 50 ms, and
+    /// what waits behind a loss that has to be repaired twice. The stock
     /// one is held back before (`transport::spread`), and inside one host nothing is long under way.
     pub(super) fn send_buffer_bytes(self, reach: Reach) -> usize {
         match (self, reach) {
-            (Self::Own, Reach::Everywhere) => 16 << 20,
+            (Self::Own, Reach::Everywhere) => 32 << 20,
             (Self::Own | Self::Stock, _) => 4 << 20,
         }
     }

@@ -27,9 +27,9 @@ const BUFFER_BYTES: usize = 8 << 20;
 /// Bounds of the stock SCTP's receive window, which is what the peer may burst.
 const STOCK_WINDOW_BYTES: std::ops::RangeInclusive<usize> = (1 << 20)..=(8 << 20);
 
-/// Most that our own SCTP's receive window grows to, in bytes: 1 Gbit/s over 100 ms, with a third to spare. It paces what it
+/// Most that our own SCTP's receive window grows to, in bytes: 1 Gbit/s over 50 ms, and what waits behind losses. It paces what it
 /// sends, so this is no burst, and takes no memory before the path needs it.
-const OWN_WINDOW_BYTES: u32 = 16 << 20;
+const OWN_WINDOW_BYTES: u32 = 32 << 20;
 
 /// The longest sleep of a driver whose lane is not open yet.
 ///

@@ -227,7 +227,9 @@ impl Cycle {
     }
 
     fn fill(&mut self, model: &mut Model, news: &News, is_queued: bool) {
-        if !news.begins_round || news.app_limited {
+        // While the application or the peer's window holds back, a rate that does not grow says nothing. But a queue says that the
+        // path is full whoever holds back: bursts fill it, with pauses between them, and nothing else would ever end this.
+        if !news.begins_round || (news.app_limited && !is_queued) {
             return;
         }
         let filling = self.filling.get_or_insert_with(Filling::new);

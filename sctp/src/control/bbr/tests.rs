@@ -116,6 +116,24 @@ fn what_was_known_outlasts_minutes_of_little_to_send() {
     assert!(after > before / 2, "{after} after {before}");
 }
 
+/// Bursts with pauses between them overflow a queue, too: 1 Gbit/s over 50 ms was filled to 18 % of losses, emptied and filled again
+/// for as long as the transfer took.
+#[test]
+fn startup_ends_at_a_queue_even_if_there_is_little_to_send() {
+    let mut echo = Echo::new(LONG);
+    let rate_of =
+        |echo: &Echo| echo.control.pacing_rate().unwrap() as f64 / (9.0 * PACKET as f64 / LONG.as_secs_f64());
+    for _ in 0..20 {
+        echo.round(9);
+    }
+    assert!(rate_of(&echo) > 2.0, "that there is little to send is no reason");
+    echo.rtt = 2 * LONG;
+    for _ in 0..4 {
+        echo.round(9);
+    }
+    assert!(rate_of(&echo) < 1.3, "{}", rate_of(&echo));
+}
+
 #[test]
 fn windows_hold_packets_of_any_size() {
     let mut echo = Echo::new(LONG);
