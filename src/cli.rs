@@ -15,6 +15,7 @@ mod options;
 mod selection;
 mod settings;
 mod show;
+mod text;
 mod tools;
 mod way;
 
@@ -163,9 +164,10 @@ async fn run_send(
     reporter: &Reporter,
 ) -> Result<ExitCode, Error> {
     let selection = args.selection.selection()?;
+    let text = args.text.read().await?;
     let (dashes, paths): (Vec<_>, Vec<_>) = args.paths.into_iter().partition(|it| it.as_os_str() == DASH);
-    let stdin = !dashes.is_empty() || (paths.is_empty() && stdin_is_piped());
-    if !stdin && paths.is_empty() {
+    let stdin = text.is_none() && (!dashes.is_empty() || (paths.is_empty() && stdin_is_piped()));
+    if text.is_none() && !stdin && paths.is_empty() {
         Cli::nothing_to_send().print().ok();
         return Ok(ExitCode::Usage);
     }
@@ -179,6 +181,7 @@ async fn run_send(
     let options = send::Options {
         paths,
         stdin: stdin.then_some(args.name),
+        text,
         selection,
         meeting,
         routes,

@@ -107,6 +107,8 @@ pub struct Bound {
     pub path: Path,
     /// The key of the receiver's last word.
     pub complete_key: Key<Complete>,
+    /// Feature bits that both sides have ([`crate::session::handshake::Abilities`]).
+    pub features: u32,
     /// Where words are to be compared before anything else is said ([`verify`]): of which key.
     pub verify: Option<Key<Verify>>,
     /// How to find each other again when the link is lost.
@@ -294,15 +296,15 @@ impl Joined {
         let result = async {
             let mut agreement = agree(&mut exchange, context, &random(), host.as_deref()).await?;
             let (link, path) = exchange.connect(&mut agreement).await?;
-            Ok((link, path, agreement.schedule))
+            Ok((link, path, agreement.schedule, agreement.features))
         }
         .await;
         match result {
-            Ok((link, path, schedule)) => {
+            Ok((link, path, schedule, features)) => {
                 let verify = exchange.is_to_be_verified().then(|| schedule.key());
                 let leaving = exchange.leave_behind(path.kind).await;
                 let reunion = Reunion::of(&schedule, role);
-                Ok(Bound { link, path, complete_key: schedule.key(), verify, reunion, leaving })
+                Ok(Bound { link, path, complete_key: schedule.key(), features, verify, reunion, leaving })
             }
             Err(error) => {
                 exchange.leave(None).await;

@@ -4,6 +4,7 @@
 //! [`run`] returns only after the last frame is out and the threads that touch files have stopped.
 //! When a link is lost it asks for another one, and files, person and clock go on meanwhile.
 
+pub mod late;
 pub mod piping;
 mod queues;
 pub mod receiving;

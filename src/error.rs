@@ -217,7 +217,7 @@ fn join_sentence(error: &ConnectError) -> String {
         ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Expired)) => {
             "the code has expired".to_owned()
         }
-        ConnectError::Handshake(HandshakeError::Version { .. }) => {
+        ConnectError::Handshake(HandshakeError::Version { .. } | HandshakeError::Lacks(_)) => {
             "the two sides speak different versions of p2pcp".to_owned()
         }
         _ => "the two sides could not connect".to_owned(),

@@ -157,6 +157,12 @@ pub enum Event {
         /// As kept.
         to: RelPath,
     },
+    /// Receiver: a text that came, and is not kept. It is as the sender wrote it: show it through
+    /// [`crate::ui::text::sanitise`].
+    Text {
+        /// The text, at most [`OfferItem::MAX_TEXT_BYTES`] long.
+        text: String,
+    },
     /// Nothing has come from the other side for some time.
     Stalled {
         /// For how long.
@@ -229,7 +235,7 @@ impl Event {
     }
 
     /// Every kind that there is, as [`Event::name`] gives it.
-    pub const NAMES: [&str; 26] = [
+    pub const NAMES: [&str; 27] = [
         "sending",
         "rendezvous",
         "code",
@@ -246,6 +252,7 @@ impl Event {
         "entry",
         "skipped",
         "renamed",
+        "text",
         "stalled",
         "moving",
         "disconnected",
@@ -277,6 +284,7 @@ impl Event {
             Self::Entry { .. } => "entry",
             Self::Skipped { .. } => "skipped",
             Self::Renamed { .. } => "renamed",
+            Self::Text { .. } => "text",
             Self::Stalled { .. } => "stalled",
             Self::Moving => "moving",
             Self::Disconnected { .. } => "disconnected",

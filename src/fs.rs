@@ -9,7 +9,7 @@
 //!                                    finish, commit: from the stage to the final name
 //! ```
 //!
-//! Beside them: `pipe` reads standard input and writes standard output; `root`, `selection`, `globs` and `gitignore` say what a walk finds, `skip` why not;
+//! Beside them: `pipe` reads standard input and writes standard output, `note` keeps a text in memory; `root`, `selection`, `globs` and `gitignore` say what a walk finds, `skip` why not;
 //! `landing` says where it goes; `leftover` tells of stages and removes them, `space` counts bytes.
 //!
 //! Invariants: under its final name a file is absent, untouched or whole; nothing is replaced unless
@@ -50,6 +50,7 @@ mod leftover_tests;
 mod met;
 #[cfg(test)]
 mod named_tests;
+mod note;
 mod os;
 mod pipe;
 mod plan;
@@ -82,9 +83,11 @@ pub use crate::fs::commit::{Commit, Committed};
 pub use crate::fs::conflict::OnConflict;
 pub use crate::fs::foresight::{Met, met_here};
 pub use crate::fs::globs::{Glob, GlobError, Globs};
+pub(crate) use crate::fs::hash::hash_parts;
 pub use crate::fs::intake::{Alike, SinkOptions, Stages, Times};
 pub use crate::fs::landing::{Landing, Naming, file_name};
 pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};
+pub use crate::fs::note::Note;
 pub use crate::fs::pipe::{DASH, Inlet, Outlet, StreamRead, stdin_is_piped};
 pub use crate::fs::plan::{Otherwise, Plan};
 pub use crate::fs::selection::{Ignores, Links, Selection};

@@ -12,11 +12,12 @@ use crate::connect::reunion::{self, Reunion};
 use crate::connect::{ConnectError, Surroundings};
 use crate::crypto::Role;
 use crate::drive;
+use crate::drive::late::{Landed, LateHands};
 use crate::drive::piping::PipingHands;
 use crate::drive::receiving::{LazySink, ReceivingHands};
 use crate::error::{Error, Side};
 use crate::event::Event;
-use crate::fs::{LeftoverState, Outlet, SinkOptions};
+use crate::fs::{LeftoverState, Note, Outlet, SinkOptions};
 use crate::lan;
 use crate::reconnect::reconnect;
 use crate::recv::consent::{Decider, tell_leftovers};
@@ -157,23 +158,25 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
     let told = options.again.clone();
     let again = Again { options, place, reunion: bound.reunion, teller: teller.clone() };
     let (link, finding, cancel) = (bound.link, again.finding(), cancelled(stop.clone()));
-    let ended = match stdout {
-        true => {
-            let hands = PipingHands::start(Outlet::stdout);
-            drive::run(receiver, link, finding, hands, &mut person, cancel).await
-        }
-        false => {
-            let hands = ReceivingHands::start(sink.clone());
-            drive::run(receiver, link, finding, hands, &mut person, cancel).await
-        }
-    };
+    let (note, shown, lazy) = (Note::default(), person.shown(), sink.clone());
+    let text = note.clone();
+    let hands = LateHands::new(move || match (stdout, shown.get()) {
+        (true, _) => Landed::Pipe(PipingHands::start(Outlet::stdout)),
+        (false, Some(true)) => Landed::Pipe(PipingHands::into_memory(text)),
+        (false, _) => Landed::Folder(ReceivingHands::start(lazy)),
+    });
+    let ended = drive::run(receiver, link, finding, hands, &mut person, cancel).await;
     for (from, to) in ended.rest.renamed {
         teller.tell(Event::Renamed { from, to });
     }
     match ended.result {
         Ok(summary) => {
             let elapsed = person.begun.elapsed();
-            if !stdout {
+            let shown = person.shown().get() == Some(&true);
+            if shown && summary.files == 1 {
+                teller.tell(Event::Text { text: note.text() });
+            }
+            if !stdout && !shown {
                 tell_leftovers(&teller, &sink.landing().folder, false, |state| {
                     state == LeftoverState::Resumable
                 });

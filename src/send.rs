@@ -1,5 +1,6 @@
 //! Sending: shows a code, waits for whoever has it, sends.
 
+mod able;
 mod again;
 mod place;
 pub(crate) mod verify;
@@ -81,6 +82,8 @@ pub struct Options {
     pub paths: Vec<PathBuf>,
     /// The name under which standard input is sent beside them, if it is.
     pub stdin: Option<RelPath>,
+    /// A text that is sent in place of all that: to be shown, not kept, at most [`crate::wire::peer::OfferItem::MAX_TEXT_BYTES`] long.
+    pub text: Option<String>,
     /// What of them is sent.
     pub selection: Selection,
     /// Where to meet.
@@ -110,6 +113,7 @@ impl Options {
         Self {
             paths: paths.into_iter().map(Into::into).collect(),
             stdin: None,
+            text: None,
             selection: Selection::default(),
             meeting: Meeting::Here(Scope::Lan),
             routes: Routes::default(),
@@ -166,9 +170,7 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
         Meeting::Here(scope) => scope,
         Meeting::Server(_) => Scope::Loopback,
     });
-    let inlet = options.stdin.clone().map(Inlet::stdin).transpose()?;
-    let stream = inlet.as_ref().map(Inlet::announced);
-    let source = Source::open_beside(&options.paths, options.selection.clone(), stream)?;
+    let (source, inlet) = open(&options)?;
     let mut survey = source.survey();
     let counting = Instant::now();
     let mut totals = Totals::default();
@@ -184,6 +186,7 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
         interrupt = stop.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
     teller.tell(Event::Path { path: bound.path.clone(), better: false });
+    let bound = able::check(bound, &options).await?;
     let bound = tokio::select! {
         bound = verify::verified(bound, Role::Sender, &teller) => bound?,
         interrupt = stop.wait() => return Err(Error::Interrupted { interrupt, again: None }),
@@ -203,6 +206,19 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
     let again = person.accepted.then_some(told);
     let failed = |failure| Error::session(side, failure, None, stop.seen(), again);
     Ok((ended.result.map_err(failed)?, person.begun.elapsed()))
+}
+
+/// What is sent, and what of it is read until it ends.
+fn open(options: &Options) -> Result<(Source, Option<Inlet>), Error> {
+    let selection = options.selection.clone();
+    if let Some(text) = &options.text {
+        let inlet = Inlet::text(text);
+        let source = Source::open_beside(&[], selection, Some(inlet.announced()))?;
+        return Ok((source.with_text(text.chars().count() as u64), Some(inlet)));
+    }
+    let inlet = options.stdin.clone().map(Inlet::stdin).transpose()?;
+    let stream = inlet.as_ref().map(Inlet::announced);
+    Ok((Source::open_beside(&options.paths, selection, stream)?, inlet))
 }
 
 /// Resolves when it is to end early.

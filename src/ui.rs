@@ -1,6 +1,6 @@
 //! All that a person sees and is asked: the only part of p2pcp that prints.
 //!
-//! Invariants: everything goes to stderr; stdout stays empty but for what `--json` (a document, or a line an event) or `--dry-run` asked for; every text is sanitised on its way
+//! Invariants: everything goes to stderr; stdout stays empty but for what `--json` (a document, or a line an event) or `--dry-run` asked for, and a text that was received; every text is sanitised on its way
 //! (`ui/line.rs`), whoever it came from; nothing is said by colour alone; no environment variable
 //! is read here ([`Style`] brings those facts along). The clock is read for drawing and nothing else.
 //!
@@ -18,6 +18,7 @@ mod leftovers;
 mod line;
 mod listing;
 mod logging;
+mod note;
 mod progress;
 mod prompt;
 mod report;
@@ -78,6 +79,8 @@ struct Inner {
     meter: Arc<Mutex<Meter>>,
     /// How codes are shown beside their text.
     extras: OnceLock<Extras>,
+    /// The characters of the text that it is about, if it is.
+    text: OnceLock<u64>,
     /// How many entries there were to list as not kept, and as skipped.
     unkept: AtomicU64,
     skipped: AtomicU64,
@@ -108,8 +111,8 @@ impl Reporter {
 
     fn on(style: Style, json: bool, screen: Screen) -> Self {
         let (unkept, skipped) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (meter, extras) = (Arc::default(), OnceLock::new());
-        Self { inner: Arc::new(Inner { style, json, screen, meter, extras, unkept, skipped }) }
+        let (meter, extras, text) = (Arc::default(), OnceLock::new(), OnceLock::new());
+        Self { inner: Arc::new(Inner { style, json, screen, meter, extras, text, unkept, skipped }) }
     }
 
     /// Has codes shown in these ways too. The first call counts.
@@ -148,6 +151,16 @@ impl Reporter {
         }
         if self.inner.style.verbosity == Verbosity::Silent {
             return;
+        }
+        if let Event::Sending { items, more, .. } = event {
+            self.note_text(items, *more);
+        }
+        if let Event::Offered { offer, .. } = event {
+            self.note_text(&offer.items, offer.more);
+        }
+        if self.inner.text.get().is_some() {
+            // It is too short for numbers.
+            return self.tell(event);
         }
         let (change, plain) = {
             let mut meter = self.inner.meter.lock().unwrap_or_else(PoisonError::into_inner);

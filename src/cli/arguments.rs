@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::code::CodeArgs;
 use crate::cli::selection::{RecvSelection, SendSelection};
+use crate::cli::text::TextArgs;
 use crate::cli::tools::Tool;
 use crate::error::Error;
 use crate::fs;
@@ -72,6 +73,8 @@ pub(super) struct SendArgs {
     /// Name of what is read from standard input
     #[arg(long, value_name = "NAME", default_value = "stdin", value_parser = parse_name)]
     pub(super) name: RelPath,
+    #[command(flatten)]
+    pub(super) text: TextArgs,
     #[command(flatten)]
     pub(super) code: CodeArgs,
     #[command(flatten)]

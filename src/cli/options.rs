@@ -118,6 +118,7 @@ pub(super) const OPTIONS: &[Row] = &[
     usual("typed", Group::What),
     usual("shell", Group::What),
     rare("name", Group::What),
+    usual("text", Group::What),
     usual("exclude", Group::What).lasts(),
     rare("gitignore", Group::What).lasts(),
     rare("follow-symlinks", Group::What).lasts(),

@@ -12,6 +12,8 @@ use crate::wire::signaling::{Hex, Relay};
 pub(super) struct Agreement {
     pub(super) schedule: Schedule,
     pub(super) sealed: Sealed,
+    /// Feature bits that both sides have; none of a later meeting, which goes on with what the first one began.
+    pub(super) features: u32,
     /// The tag of the host that we run on.
     pub(super) host: Option<Hex<32>>,
 }
@@ -30,7 +32,7 @@ pub(super) async fn agree(
     let theirs = exchange.peer_message().await?;
     let (confirming, confirm) = sharing.handle(&theirs)?;
     let mut sealed = Sealed::new(exchange.role, confirming.seals());
-    let host = host.map(|identity| Hex(confirming.host_tag(identity)));
+    let (features, host) = (confirming.features(), host.map(|identity| Hex(confirming.host_tag(identity))));
     if let Some(confirm) = confirm {
         exchange.signaling.send(confirm).await?;
         exchange.offer_ahead(&mut sealed, host).await?;
@@ -44,7 +46,7 @@ pub(super) async fn agree(
     if let Some(confirm) = confirm {
         exchange.signaling.send(confirm).await?;
     }
-    Ok(Agreement { schedule, sealed, host })
+    Ok(Agreement { schedule, sealed, features, host })
 }
 
 /// Confirms keys that both sides have from their first meeting, receiver first.
@@ -70,7 +72,7 @@ pub(super) async fn confirm(
             exchange.signaling.send(Relay::Confirm { t: Hex(schedule.confirm_sender(&ta)) }).await?;
         }
     }
-    Ok(Agreement { schedule, sealed, host })
+    Ok(Agreement { schedule, sealed, features: 0, host })
 }
 
 fn confirmation(relay: &Relay) -> Result<Mac, ConnectError> {

@@ -177,7 +177,7 @@ impl Exchange {
         &mut self,
         agreement: &mut Agreement,
     ) -> Result<(WebRtcLink, Path), ConnectError> {
-        let Agreement { schedule, sealed, host } = agreement;
+        let Agreement { schedule, sealed, host, features: _ } = agreement;
         let mut attempt = match self.role {
             Role::Sender => {
                 self.send_sealed(sealed, &SealedMessage::Hello { host: *host, verify: self.verify }).await?;

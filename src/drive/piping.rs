@@ -1,10 +1,10 @@
-//! The hands of a receiver whose one file goes to standard output.
+//! The hands of a receiver whose one file goes to standard output, or a text into memory.
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::drive::receiving::{Rest, told_to_peer};
 use crate::drive::{Hands, Worker};
-use crate::fs::{DiskFault, Outlet};
+use crate::fs::{DiskFault, Note, Outlet, hash_parts};
 use crate::session::receiver::{Done, Job, Plan};
 use crate::wire::peer::Outcome;
 
@@ -18,15 +18,32 @@ pub struct PipingHands {
 impl PipingHands {
     /// Starts the thread.
     pub fn start(open: impl FnMut() -> Result<Outlet, DiskFault> + Send + 'static) -> Self {
+        Self::with(open, Unproven::Refused)
+    }
+
+    /// The same into memory, where what turns out to be wrong is nothing yet.
+    pub fn into_memory(note: Note) -> Self {
+        Self::with(move || Ok(note.outlet()), Unproven::Taken)
+    }
+
+    fn with(open: impl FnMut() -> Result<Outlet, DiskFault> + Send + 'static, unproven: Unproven) -> Self {
         let (sender, answers) = unbounded_channel();
-        let mut pipe = Pipe { open, outlet: None, entry: None };
+        let mut pipe = Pipe { open, unproven, outlet: None, entry: None };
         let writer = Worker::start("p2pcp-pipe", move |job| pipe.perform(job, &sender));
         Self { writer, answers, rest: Rest::default() }
     }
 }
 
+/// What becomes of bytes before their proof is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unproven {
+    Refused,
+    Taken,
+}
+
 struct Pipe<F> {
     open: F,
+    unproven: Unproven,
     outlet: Option<Outlet>,
     /// The one entry whose bytes go there.
     entry: Option<u32>,
@@ -50,13 +67,17 @@ impl<F: FnMut() -> Result<Outlet, DiskFault>> Pipe<F> {
                 }
                 Done::Planned { first, plans }
             }
-            Job::Write { entry, index, parts, proof } => match proof.filter(|_| self.entry == Some(entry)) {
-                Some(proof) => {
-                    let hash = self.outlet()?.write_chunk(index, &parts, proof)?;
-                    Done::Wrote { entry, index, hash }
+            Job::Write { entry, index, parts, proof } => {
+                let taken = self.unproven == Unproven::Taken;
+                let proof = proof.or_else(|| taken.then(|| hash_parts(&parts)));
+                match proof.filter(|_| self.entry == Some(entry)) {
+                    Some(proof) => {
+                        let hash = self.outlet()?.write_chunk(index, &parts, proof)?;
+                        Done::Wrote { entry, index, hash }
+                    }
+                    None => return Err(DiskFault::NotOneFile),
                 }
-                None => return Err(DiskFault::NotOneFile),
-            },
+            }
             Job::Commit(batch) => {
                 self.outlet()?.finish()?;
                 let first = batch.first().map_or(0, |it| it.entry);

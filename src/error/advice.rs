@@ -146,6 +146,7 @@ fn server_hint(error: &SignalingClientError) -> &'static str {
 fn join_hint(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::Handshake(HandshakeError::Version { .. }) => "update p2pcp on both sides",
+        ConnectError::Handshake(HandshakeError::Lacks(_)) => "update p2pcp on the other side, or send a file",
         ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Limited)) => {
             "wait a minute, then ask the sender for a new code"
         }

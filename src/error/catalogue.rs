@@ -154,6 +154,7 @@ fn joining() -> Vec<Error> {
         HandshakeError::WrongCode.into(),
         HandshakeError::InvalidShare.into(),
         HandshakeError::Version { oldest: 2, newest: 3 }.into(),
+        HandshakeError::Lacks("a text").into(),
         HandshakeError::OutOfTurn.into(),
         ConnectError::PeerLeft,
         ConnectError::PeerSilent,

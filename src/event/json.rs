@@ -85,14 +85,18 @@ impl Serialize for AsItem<'_> {
         let OfferItem { name, folder, size } = self.0;
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("name", name.as_str())?;
-        let kind = match (*folder, self.0.is_stream()) {
-            (true, _) => "folder",
-            (false, true) => "stream",
-            (false, false) => "file",
+        let kind = match (*folder, self.0.text().is_some(), self.0.is_stream()) {
+            (true, _, _) => "folder",
+            (false, true, _) => "text",
+            (false, false, true) => "stream",
+            (false, false, false) => "file",
         };
         map.serialize_entry("kind", kind)?;
         if kind == "file" {
             map.serialize_entry("bytes", size)?;
+        }
+        if let Some(characters) = self.0.text() {
+            map.serialize_entry("characters", &characters)?;
         }
         map.end()
     }

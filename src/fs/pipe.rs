@@ -169,6 +169,7 @@ fn fault(error: io::Error) -> DiskFault {
         ErrorKind::BrokenPipe => DiskFault::OutputClosed,
         ErrorKind::StorageFull => DiskFault::Full { path: DASH.into() },
         ErrorKind::QuotaExceeded => DiskFault::Quota { path: DASH.into() },
+        ErrorKind::FileTooLarge => DiskFault::TooLarge { path: DASH.into() },
         _ => DiskFault::Failed { path: PathBuf::from(DASH), code: error.raw_os_error().unwrap_or_default() },
     }
 }

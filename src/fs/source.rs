@@ -53,6 +53,8 @@ pub struct Source {
     /// What is read from a pipe, if it is not announced yet: its name and time.
     stream: Option<(RelPath, Mtime)>,
     streams: u64,
+    /// The characters of the stream, where it is a text.
+    text: Option<u64>,
 }
 
 /// What is remembered of an entry while it is under way.
@@ -113,6 +115,7 @@ impl Source {
         Ok(Self {
             streams: u64::from(stream.is_some()),
             stream,
+            text: None,
             walk: Walk::new(Arc::clone(&roots), Arc::clone(&selection), Pass::Bodies),
             roots,
             selection,
@@ -123,6 +126,11 @@ impl Source {
             open: None,
             near: None,
         })
+    }
+
+    /// The same, with a text of so many characters as the stream.
+    pub fn with_text(self, characters: u64) -> Self {
+        Self { text: Some(characters), ..self }
     }
 
     /// A second walk that only counts, on its own and at its own pace.
@@ -138,10 +146,9 @@ impl Source {
             OfferItem { name: root.name.clone(), folder, size: if folder { 0 } else { root.stat.size } }
         };
         let sent = || self.roots.iter().filter(|it| !it.is_large(&self.selection));
-        let stream = self.stream.iter().map(|(name, _)| OfferItem {
-            name: name.clone(),
-            folder: false,
-            size: OfferItem::UNKNOWN_SIZE,
+        let stream = self.stream.iter().map(|(name, _)| match self.text {
+            Some(characters) => OfferItem::of_text(name.clone(), characters),
+            None => OfferItem { name: name.clone(), folder: false, size: OfferItem::UNKNOWN_SIZE },
         });
         // It must be listed: nobody agrees to an unknown amount by a number.
         let count = stream.clone().count() + sent().count();

@@ -20,6 +20,8 @@ use crate::wire::peer::{Offer, OfferItem};
 pub(super) struct Decider {
     question: Question,
     sink: Arc<LazySink>,
+    /// Whether what was offered is a text that is shown and not kept.
+    shown: Arc<OnceLock<bool>>,
     streams: bool,
     pub(super) begun: Instant,
     pub(super) accepted: bool,
@@ -35,6 +37,8 @@ struct Question {
     force: bool,
     stages: Stages,
     stdout: bool,
+    /// Whether it is a text, which is shown unless the person says where it goes.
+    text: bool,
     /// Why it cannot be received as the person wants it.
     misfit: Arc<OnceLock<DiskFault>>,
     on_conflict: OnConflict,
@@ -52,16 +56,22 @@ impl Decider {
             force: options.force || !options.sink.only.is_empty(),
             stages: options.sink.stages,
             stdout: options.stdout,
+            text: false,
             misfit: Arc::default(),
             on_conflict: options.sink.on_conflict,
             preview: Preview::default(),
         };
-        Self { question, sink, streams: false, begun: Instant::now(), accepted: false }
+        Self { question, sink, shown: Arc::default(), streams: false, begun: Instant::now(), accepted: false }
     }
 
     /// Why it cannot be received as asked for, if that was the answer.
     pub(super) fn misfit(&self) -> Option<DiskFault> {
         self.question.misfit.get().cloned()
+    }
+
+    /// Whether what was offered is a text that is shown and not kept, once that is known.
+    pub(super) fn shown(&self) -> Arc<OnceLock<bool>> {
+        Arc::clone(&self.shown)
     }
 
     /// Whether a stream was offered.
@@ -97,18 +107,20 @@ impl Person for Decider {
     fn answer(&mut self, offer: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         self.streams = offer.items.iter().any(OfferItem::is_stream);
         let (mut question, sink) = (self.question.clone(), Arc::clone(&self.sink));
+        let shown = Arc::clone(&self.shown);
         Box::pin(async move {
             let (sender, looked) = oneshot::channel();
             // A thread of its own: a disk that does not answer must not hold up the end of the process.
             let mut looking = question.clone();
             std::thread::spawn(move || {
                 looking.find_landing(&offer);
-                sender.send((looking.look(&offer), offer, looking.met(), looking.landing)).ok()
+                sender.send((looking.look(&offer), offer, looking.met(), looking)).ok()
             });
-            let looked = looked.await.map(|(room, offer, met, landing)| {
+            let looked = looked.await.map(|(room, offer, met, looking)| {
                 let Met { taken, taken_count, alike } = met;
-                question.landing = landing.clone();
-                sink.land(landing);
+                question = looking;
+                shown.set(question.is_shown()).ok();
+                sink.land(question.landing.clone());
                 question.preview =
                     Preview { taken, taken_count, alike, ..std::mem::take(&mut question.preview) };
                 (room, offer)
@@ -140,8 +152,14 @@ impl Person for Decider {
 }
 
 impl Question {
+    /// Whether it is shown and not kept.
+    fn is_shown(&self) -> bool {
+        self.text && !self.stdout && self.landing.name.is_none()
+    }
+
     /// Looks where it goes. Blocks.
     fn find_landing(&mut self, offer: &Offer) {
+        self.text = offer.is_text();
         if self.or_file && !self.stdout {
             self.landing = Landing::at(&self.landing.folder, offer);
         }
@@ -152,6 +170,9 @@ impl Question {
         if self.stdout {
             let one = matches!(&offer.items[..], [item] if !item.folder) && offer.more == 0;
             return if one { Ok(()) } else { Err(DiskFault::NotOneFile) };
+        }
+        if self.is_shown() {
+            return Ok(());
         }
         match lack_of_room(offer, &self.landing, self.stages).filter(|_| !self.force) {
             Some(fault) => Err(fault),
@@ -164,7 +185,7 @@ impl Question {
 
     /// Looks at what has the names of what is offered. Blocks.
     fn met(&self) -> Met {
-        if self.stdout {
+        if self.stdout || self.is_shown() {
             return Met::default();
         }
         let kept: Vec<_> = self.preview.entries.iter().filter_map(|it| self.landing.kept(it)).collect();
@@ -182,7 +203,7 @@ impl Question {
     }
 
     fn offered(&self, offer: Offer, asks: bool) -> Event {
-        let folder = if self.stdout { DASH.into() } else { self.landing.folder.clone() };
+        let folder = if self.stdout || self.is_shown() { DASH.into() } else { self.landing.folder.clone() };
         let name = self.landing.name.as_ref().map(|it| it.to.clone());
         Event::Offered { offer, folder, name, preview: self.preview.clone(), asks }
     }

@@ -20,7 +20,7 @@ use crate::wire::signaling::{Hex, Nameplate, Relay};
 pub const RANDOM_BYTES: usize = 64;
 
 /// What both peers say of themselves inside the PAKE, so that nobody in between can change it:
-/// oldest and newest version (u16, big endian), then feature bits (u32, big endian; none yet).
+/// oldest and newest version (u16, big endian), then feature bits (u32, big endian).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abilities {
     /// Oldest protocol version spoken.
@@ -32,8 +32,11 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// Feature bit: a text can be received, of an item whose size says so ([`crate::wire::peer::OfferItem::text`]).
+    pub const TEXTS: u32 = 1 << 1;
+
     /// What this build can do.
-    pub const OURS: Self = Self { oldest: PROTOCOL_VERSION, newest: PROTOCOL_VERSION, features: 0 };
+    pub const OURS: Self = Self { oldest: PROTOCOL_VERSION, newest: PROTOCOL_VERSION, features: Self::TEXTS };
 
     /// As associated data.
     pub fn to_bytes(self) -> [u8; 8] {
@@ -75,6 +78,9 @@ pub enum HandshakeError {
         /// The peer's newest.
         newest: u16,
     },
+    /// The peer is from before a feature without which there is nothing to do.
+    #[error("the other side cannot receive {0}, it is too old for that")]
+    Lacks(&'static str),
     /// A message that has no place now.
     #[error("a handshake message out of turn")]
     OutOfTurn,
@@ -96,6 +102,7 @@ pub struct Context<'a> {
 /// A share is out; the peer's is awaited.
 pub struct Sharing {
     role: Role,
+    ours: Abilities,
     pake: Pake,
     session_id: [u8; 32],
     context: Vec<u8>,
@@ -104,6 +111,7 @@ pub struct Sharing {
 /// Keys that the peer has not confirmed yet.
 pub struct Confirming {
     role: Role,
+    features: u32,
     schedule: Schedule,
     /// The receiver's own `Ta`, on which `Tb` depends.
     ta: Option<Mac>,
@@ -111,6 +119,16 @@ pub struct Confirming {
 
 /// Starts: gives our share.
 pub fn start(role: Role, context: Context<'_>, random: &[u8; RANDOM_BYTES]) -> (Sharing, Relay) {
+    start_as(role, Abilities::OURS, context, random)
+}
+
+/// The same for a build of other abilities.
+pub fn start_as(
+    role: Role,
+    ours: Abilities,
+    context: Context<'_>,
+    random: &[u8; RANDOM_BYTES],
+) -> (Sharing, Relay) {
     let mut session_id = [0; 32];
     let (first, second) = session_id.split_at_mut(16);
     first.copy_from_slice(&context.ns.0);
@@ -118,8 +136,8 @@ pub fn start(role: Role, context: Context<'_>, random: &[u8; RANDOM_BYTES]) -> (
     let nameplate = context.nameplate.number().to_string();
     let channel = lv(&[b"p2pcp/1", b"R", b"S", nameplate.as_bytes()]);
     let pake = Pake::start(context.secret.as_bytes(), &channel, &session_id, random);
-    let message = Relay::Pake { y: Hex(*pake.share()), ad: Hex(Abilities::OURS.to_bytes()) };
-    (Sharing { role, pake, session_id, context: channel }, message)
+    let message = Relay::Pake { y: Hex(*pake.share()), ad: Hex(ours.to_bytes()) };
+    (Sharing { role, ours, pake, session_id, context: channel }, message)
 }
 
 impl Sharing {
@@ -130,11 +148,11 @@ impl Sharing {
     pub fn handle(self, message: &Relay) -> Result<(Confirming, Option<Relay>), HandshakeError> {
         let Relay::Pake { y, ad } = message else { return Err(HandshakeError::OutOfTurn) };
         let abilities = Abilities::from_bytes(ad.0);
-        if !Abilities::OURS.speaks_with(abilities) {
+        if !self.ours.speaks_with(abilities) {
             return Err(HandshakeError::Version { oldest: abilities.oldest, newest: abilities.newest });
         }
         let our_share = *self.pake.share();
-        let our_abilities = Abilities::OURS.to_bytes();
+        let our_abilities = self.ours.to_bytes();
         let ours = Flight { share: &our_share, associated_data: &our_abilities };
         let theirs = Flight { share: &y.0, associated_data: &ad.0 };
         let shared =
@@ -148,8 +166,8 @@ impl Sharing {
             Role::Receiver => Some(schedule.confirm_receiver()),
             Role::Sender => None,
         };
-        let role = self.role;
-        Ok((Confirming { role, schedule, ta }, ta.map(|ta| Relay::Confirm { t: Hex(ta) })))
+        let (role, features) = (self.role, self.ours.features & abilities.features);
+        Ok((Confirming { role, features, schedule, ta }, ta.map(|ta| Relay::Confirm { t: Hex(ta) })))
     }
 }
 
@@ -160,6 +178,11 @@ impl Confirming {
     /// code has the key. Nobody opens anything before the other's confirmation verified.
     pub fn seals(&self) -> (Sealer, Opener) {
         self.schedule.seals(self.role)
+    }
+
+    /// The feature bits that both sides have. They are true once the peer's confirmation verified.
+    pub fn features(&self) -> u32 {
+        self.features
     }
 
     /// The tag of the host that this side runs on.
@@ -191,7 +214,7 @@ impl Confirming {
 mod tests {
     use crate::crypto::Role;
     use crate::crypto::keys::Complete;
-    use crate::session::handshake::{Abilities, Confirming, Context, HandshakeError, start};
+    use crate::session::handshake::{Abilities, Confirming, Context, HandshakeError, start, start_as};
     use crate::wire::signaling::{Hex, Nameplate, Relay};
 
     fn context<'a>(secret: &'a str, nameplate: u32) -> Context<'a> {
@@ -253,6 +276,22 @@ mod tests {
         };
         let (_, s, ta) = share(code, code, downgrade).unwrap();
         assert_eq!(s.handle(&ta).map(drop), Err(HandshakeError::WrongCode));
+    }
+
+    /// What a later build has beside it is passed over.
+    #[test]
+    fn features_are_those_of_both() {
+        let code = context("aloe-tuba", 417);
+        for (theirs, common) in [(0, 0), (u32::MAX, Abilities::TEXTS), (Abilities::TEXTS, Abilities::TEXTS)] {
+            let (r, r_share) = start(Role::Receiver, code, &[3; 64]);
+            let other = Abilities { features: theirs, ..Abilities::OURS };
+            let (s, s_share) = start_as(Role::Sender, other, code, &[4; 64]);
+            let (r, ta) = r.handle(&s_share).unwrap();
+            let (s, _) = s.handle(&r_share).unwrap();
+            assert_eq!((r.features(), s.features()), (common, common));
+            let (_, tb) = s.handle(&ta.unwrap()).unwrap();
+            assert!(r.handle(&tb.unwrap()).is_ok());
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::event::Preview;
 use crate::session::Summary;
 use crate::transport::{self, Because, Way};
 use crate::ui::line::{Line, Paint};
-use crate::ui::{Problem, Role, text, tree};
+use crate::ui::{Problem, Role, note, text, tree};
 use crate::wire::path::RelPath;
 use crate::wire::peer::{Offer, OfferItem, Outcome, Totals};
 
@@ -25,6 +25,9 @@ const BESIDE_A_NAME: usize = 14;
 
 /// What is about to be sent, or would be: `sending photos/ (1,234 files, 1.2 GiB)`.
 pub(crate) fn sending(verb: &str, items: &[OfferItem], more: u32, totals: &Totals) -> Line {
+    if let (Some(characters), 0) = (note::only_text(items), more) {
+        return Line::plain(format_args!("{verb} {}", a_text(characters)));
+    }
     let mut names: Vec<String> =
         items.iter().take(NAMES_IN_A_SENTENCE).map(|item| name(item, NAME_COLUMNS)).collect();
     let unnamed = items.len().saturating_sub(NAMES_IN_A_SENTENCE) as u64 + u64::from(more);
@@ -49,6 +52,9 @@ pub(crate) fn sending(verb: &str, items: &[OfferItem], more: u32, totals: &Total
 
 /// An offer: how much, and which names.
 pub(crate) fn offer(offer: &Offer, preview: &Preview, columns: usize) -> Vec<Line> {
+    if let (Some(characters), 0) = (note::only_text(&offer.items), offer.more) {
+        return vec![Line::plain(format_args!("the other side offers {}", a_text(characters)))];
+    }
     let streams = offer.items.iter().filter(|item| item.is_stream()).count();
     let amount = match (streams, offer.items.len(), offer.more) {
         (1, 1, 0) => "a stream".to_owned(),
@@ -94,6 +100,20 @@ fn names(offer: &Offer, columns: usize) -> Vec<Line> {
         lines.push(Line::plain(format_args!("  and {} more", text::count(u64::from(offer.more)))));
     }
     lines
+}
+
+/// A text in words: it has no name that matters.
+fn a_text(characters: u64) -> String {
+    format!("a text of {}", text::counted(characters, "character"))
+}
+
+/// The last words of a text that went through.
+pub(crate) fn finished_text(characters: u64, role: Role) -> Line {
+    let verb = match role {
+        Role::Send => "sent",
+        Role::Recv => "received",
+    };
+    Line::default().with(Paint::Green, verb).with(Paint::Plain, format_args!(" {}", a_text(characters)))
 }
 
 /// How the peers are connected: `connected: direct over LAN, 192.168.1.7`.

@@ -1,5 +1,6 @@
 //! What events say in words, on the screen.
 
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -80,6 +81,7 @@ impl Reporter {
                 self.failed(&problem);
             }
             Event::Stalled { .. } | Event::Moving | Event::Consent { .. } => (),
+            Event::Text { text } => self.show_text(text),
             Event::Progress(_) | Event::Finishing(_) => (),
         }
     }
@@ -134,7 +136,10 @@ impl Reporter {
     pub(super) fn finished(&self, summary: &Summary, elapsed: Duration) {
         self.inner.screen.close();
         self.tell_unlisted();
-        let (done, warnings) = report::finished(summary, elapsed, self.inner.style.role);
+        let (done, warnings) = match (self.inner.text.get(), summary.files) {
+            (Some(characters), 1) => (report::finished_text(*characters, self.inner.style.role), Vec::new()),
+            _ => report::finished(summary, elapsed, self.inner.style.role),
+        };
         self.inner.screen.print(&warnings);
         self.say(Verbosity::Normal, done);
         if self.inner.style.role == Role::Recv {
@@ -154,8 +159,16 @@ impl Reporter {
     fn show_offer(&self, offer: &Offer, preview: &Preview, folder: &Path, name: Option<&RelPath>) {
         let screen = &self.inner.screen;
         let mut lines = report::offer(offer, preview, screen.columns());
-        lines.push(report::destination(folder, name));
+        lines.push(match self.shows(offer, folder) {
+            true => Line::plain("to be shown here, and not kept"),
+            false => report::destination(folder, name),
+        });
         screen.print(&lines);
+    }
+
+    /// Whether it is a text that goes to this terminal.
+    fn shows(&self, offer: &Offer, folder: &Path) -> bool {
+        offer.is_text() && folder.as_os_str() == "-" && io::stdout().is_terminal()
     }
 
     /// Prints one of many, as long as there are not too many.

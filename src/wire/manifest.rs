@@ -18,6 +18,11 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// Whether it is a text and nothing else.
+    pub fn is_text(&self) -> bool {
+        matches!(&self.items[..], [item] if item.text().is_some()) && self.more == 0
+    }
+
     /// Most top-level names that an offer lists; the rest is a number.
     pub const MAX_ITEMS: usize = 12;
 }
@@ -29,7 +34,8 @@ pub struct OfferItem {
     pub name: RelPath,
     /// Whether it is a folder.
     pub folder: bool,
-    /// Its size in bytes, where it is a file; [`OfferItem::UNKNOWN_SIZE`] for a stream.
+    /// Its size in bytes, where it is a file; [`OfferItem::UNKNOWN_SIZE`] for a stream, and more than a file can have for a text
+    /// ([`OfferItem::of_text`]).
     pub size: u64,
 }
 
@@ -37,9 +43,26 @@ impl OfferItem {
     /// Stands for the size of what is read until it ends. Over [`crate::wire::MAX_ENTRY_BYTES`], so no file has it.
     pub const UNKNOWN_SIZE: u64 = u64::MAX;
 
+    /// Most bytes of a text.
+    pub const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+    /// Added to the number of a text's characters it is over [`crate::wire::MAX_ENTRY_BYTES`], too.
+    const TEXT: u64 = 1 << 63;
+
+    /// A text of so many characters, which is sent as a stream and is to be shown rather than kept.
+    pub fn of_text(name: RelPath, characters: u64) -> Self {
+        Self { name, folder: false, size: Self::TEXT | characters.min(Self::MAX_TEXT_BYTES as u64) }
+    }
+
+    /// The characters of a text, as its sender says.
+    pub fn text(&self) -> Option<u64> {
+        let characters = self.size.checked_sub(Self::TEXT).filter(|_| !self.folder);
+        characters.filter(|it| *it <= Self::MAX_TEXT_BYTES as u64)
+    }
+
     /// Whether nobody knows its size before it has ended.
     pub fn is_stream(&self) -> bool {
-        !self.folder && self.size == Self::UNKNOWN_SIZE
+        !self.folder && (self.size == Self::UNKNOWN_SIZE || self.text().is_some())
     }
 }
 

@@ -17,7 +17,7 @@ fn read(name: &str) -> String {
 }
 
 /// A line as an event; it must be what the schema says, and have no field that the schema does not know.
-fn checked(line: &str) -> Value {
+pub fn checked(line: &str) -> Value {
     let schema: Value = serde_json::from_str(&read("docs/json-events.schema.json")).unwrap();
     let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     let found = faults(&schema, &schema, &event, "event");

@@ -169,7 +169,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "ui",
         ],
     ),
-    ("SystemTime::now()", &["doctor", "ui"]),
+    ("SystemTime::now()", &["doctor", "fs", "ui"]),
     (
         "tokio::",
         &[

@@ -15,4 +15,5 @@ mod selection;
 mod servers;
 mod settings;
 mod streams;
+mod text;
 mod verify;

@@ -3,7 +3,7 @@
 use p2pcp::code::Code;
 use p2pcp::crypto::Role;
 use p2pcp::crypto::keys::{Complete, Fingerprints, Host, Schedule};
-use p2pcp::session::handshake::{Context, start};
+use p2pcp::session::handshake::{Abilities, Context, start_as};
 use p2pcp::wire::PathKind;
 use p2pcp::wire::peer::{PeerMessage, encode};
 use p2pcp::wire::signaling::{
@@ -153,8 +153,9 @@ fn exchange(given: &Value) -> (Vec<(&'static str, String)>, Schedule) {
     let code = Code::parse(text(given, "code")).unwrap().code;
     let (ns, nr) = (Hex(array(given, "ns")), Hex(array(given, "nr")));
     let context = Context { secret: code.secret(), nameplate: code.nameplate(), ns, nr };
-    let (r, ya) = start(Role::Receiver, context, &array(given, "random_R"));
-    let (s, yb) = start(Role::Sender, context, &array(given, "random_S"));
+    let plain = Abilities { features: 0, ..Abilities::OURS };
+    let (r, ya) = start_as(Role::Receiver, plain, context, &array(given, "random_R"));
+    let (s, yb) = start_as(Role::Sender, plain, context, &array(given, "random_S"));
     let (r, ta) = r.handle(&yb).unwrap();
     let (s, nothing) = s.handle(&ya).unwrap();
     assert_eq!(nothing, None);

@@ -102,6 +102,11 @@ fn messages() -> Vec<PeerMessage> {
         PeerMessage::Proofs(vec![Proof::End { entry: 10, size: 3, digest: [0xc3; 32] }]),
         PeerMessage::Abort(AbortReason::OutputClosed),
         PeerMessage::Abort(AbortReason::NotOneFile),
+        PeerMessage::Offer(Offer {
+            items: vec![OfferItem::of_text(path("text"), 12)],
+            more: 0,
+            totals: Totals { files: 1, ..Totals::default() },
+        }),
     ]);
     messages
 }
