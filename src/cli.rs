@@ -244,6 +244,7 @@ async fn run_recv(
             ..SinkOptions::default()
         })?,
         verify: args.meeting.verify,
+        wait: args.wait,
         assume_yes: args.yes,
         lanes: args.meeting.lanes,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),

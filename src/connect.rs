@@ -6,6 +6,7 @@
 
 mod agree;
 mod attempt;
+pub mod beckon;
 mod bind;
 mod exchange;
 pub mod ice;

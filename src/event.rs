@@ -58,7 +58,7 @@ pub enum Event {
         /// What to type on the other side.
         command: String,
     },
-    /// Sender: nothing to do until the other side comes.
+    /// Nothing to do until the other side comes: for a sender with a code, for a receiver that waits for its sender.
     Waiting,
     /// Sender: the code was used up without a connection; a new one follows.
     CodeBurnt {

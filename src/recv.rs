@@ -2,6 +2,7 @@
 
 mod consent;
 mod find;
+mod wait;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Options {
     pub sink: SinkOptions,
     /// Have both persons compare words before anything is offered ([`Event::Verify`]); the other side can ask for it, too.
     pub verify: bool,
+    /// How long to wait for a sender that has not come yet; not at all when not said.
+    pub wait: Option<Duration>,
     /// Accept without being asked.
     pub assume_yes: bool,
     /// How long to look for the other side when the connection is lost.
@@ -76,6 +79,7 @@ impl Options {
             stdout: false,
             sink: SinkOptions::default(),
             verify: false,
+            wait: None,
             assume_yes: false,
             reconnect_for: RECONNECT_FOR,
             force: false,

@@ -2,6 +2,7 @@
 
 mod able;
 mod again;
+mod beckoning;
 mod place;
 pub(crate) mod verify;
 
@@ -26,6 +27,7 @@ use crate::event::Event;
 use crate::fs::{Inlet, Selection, Source, host};
 use crate::lan::{Neighbours, Scope};
 use crate::send::again::Again;
+use crate::send::beckoning::beckoning;
 use crate::send::place::Place;
 use crate::session::lasting::{Lasting, RECONNECT_FOR};
 use crate::session::sender::{self, Config};
@@ -250,7 +252,13 @@ async fn meet(options: &Options, neighbours: Neighbours, teller: &Teller) -> Res
         teller.tell(Event::Waiting);
         let surroundings = surroundings(&options.meeting, &options.routes, options.lanes, teller);
         let lives_for = options.lives_for.unwrap_or(Duration::MAX);
-        let Ok(joined) = tokio::time::timeout(lives_for, waiting.joined()).await else {
+        let joined = async {
+            tokio::select! {
+                joined = waiting.joined() => joined,
+                never = beckoning(options, own) => match never {},
+            }
+        };
+        let Ok(joined) = tokio::time::timeout(lives_for, joined).await else {
             place.be_silent().await;
             return Err(Error::CodeUnused { lived_for: lives_for });
         };

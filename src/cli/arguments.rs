@@ -1,10 +1,11 @@
 //! What can be typed.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::cli::code::CodeArgs;
+use crate::cli::code::{CodeArgs, parse_life};
 use crate::cli::selection::{RecvSelection, SendSelection};
 use crate::cli::text::TextArgs;
 use crate::cli::tools::Tool;
@@ -112,6 +113,9 @@ pub(super) struct RecvArgs {
     pub(super) selection: RecvSelection,
     #[command(flatten)]
     pub(super) conflict: ConflictArgs,
+    /// Wait so long for a sender that has not come yet, like 90s, 10m or 2h
+    #[arg(long, value_name = "TIME", value_parser = parse_life)]
+    pub(super) wait: Option<Duration>,
     #[command(flatten)]
     pub(super) meeting: MeetingArgs,
     #[command(flatten)]

@@ -58,7 +58,7 @@ fn parse_words(text: &str) -> Result<WordCount, String> {
 }
 
 /// `90s`, `30m`, `2h`; a number alone is of seconds.
-fn parse_life(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_life(text: &str) -> Result<Duration, String> {
     let (number, factor) = match text.char_indices().last() {
         Some((at, 's')) => (&text[..at], 1),
         Some((at, 'm')) => (&text[..at], 60),

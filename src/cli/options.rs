@@ -131,6 +131,7 @@ pub(super) const OPTIONS: &[Row] = &[
     usual("listen", Group::Meeting).asked().also(&["SIGNALING_SERVER_ADDR"]).otherwise("127.0.0.1"),
     usual("port", Group::Meeting).asked().also(&["SIGNALING_SERVER_PORT"]).otherwise("8091"),
     usual("server", Group::Meeting).asked().also(&["SIGNALING_SERVER_ADDR"]),
+    usual("wait", Group::Meeting).lasts(),
     usual("local", Group::Meeting).lasts(),
     rare("loopback", Group::Meeting).lasts(),
     rare("proxy", Group::Meeting).lasts(),

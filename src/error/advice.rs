@@ -66,7 +66,7 @@ impl Error {
             Self::Server { error, .. } => server_hint(error),
             Self::NoSender { used: true } => "ask the sender for a new code; each works once",
             Self::NoSender { used: false } => {
-                "is `p2pcp send` still running on this machine or network, and is this its newest code? on other networks both sides need the same `--server`"
+                "is `p2pcp send` running on this machine or network, and is this its newest code? on other networks both sides need the same `--server`; `--wait 10m` waits for a sender that is yet to come"
             }
             Self::Join(error) => join_hint(error),
             Self::Meeting(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Taken))) => {
@@ -147,6 +147,9 @@ fn join_hint(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::Handshake(HandshakeError::Version { .. }) => "update p2pcp on both sides",
         ConnectError::Handshake(HandshakeError::Lacks(_)) => "update p2pcp on the other side, or send a file",
+        ConnectError::Signaling(SignalingClientError::Closed(CloseCode::NoRoom)) => {
+            "ask the sender for a new code, as each works once; `--wait 10m` waits for a sender that is yet to come"
+        }
         ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Limited)) => {
             "wait a minute, then ask the sender for a new code"
         }

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::lan::{self, Finder, Scope};
 use crate::recv::Options;
+use crate::recv::wait::{Patient, on_server};
 use crate::send::{Meeting, SERVER_WITHIN};
 use crate::signaling::{ServerUrl, SignalingClientError};
 use crate::transfer::Teller;
@@ -43,7 +44,13 @@ pub(super) async fn seek(options: &Options, teller: &Teller) -> Result<(Place, J
     let url = match &options.meeting {
         Meeting::Here(scope) => {
             teller.tell(Event::Searching { after_server: false });
-            let (url, joined) = find(&options.code, *scope, FIND_WITHIN).await?;
+            let (url, joined) = match options.wait {
+                None => find(&options.code, *scope, FIND_WITHIN).await?,
+                Some(wait) => {
+                    teller.tell(Event::Waiting);
+                    join_one(Patient::new(options.code.nameplate(), *scope), &options.code, wait).await?
+                }
+            };
             return Ok((Place { meeting: options.meeting.clone(), url }, joined));
         }
         Meeting::Server(url) => url,
@@ -59,7 +66,12 @@ pub(super) async fn seek(options: &Options, teller: &Teller) -> Result<(Place, J
     );
     // A server on this machine stands for peers on this machine; and who hides behind a relay shows up on no network.
     let stay = url.is_loopback() || options.routes.policy == Policy::RelayOnly;
-    if !elsewhere || stay || lan::port(options.code.nameplate()).is_none() {
+    let stay = stay || lan::port(options.code.nameplate()).is_none();
+    if let Some(wait) = options.wait.filter(|_| elsewhere) {
+        teller.tell(Event::Waiting);
+        return wait_for(options, url, stay, wait, error).await;
+    }
+    if !elsewhere || stay {
         return Err(error);
     }
     teller.tell(Event::Searching { after_server: true });
@@ -70,7 +82,40 @@ pub(super) async fn seek(options: &Options, teller: &Teller) -> Result<(Place, J
     }
 }
 
-async fn join(dialer: &Dialer, url: &ServerUrl, code: &Code) -> Result<Joined, Error> {
+/// Waits on the server, and unless it is to `stay` there on the local network too; after that the failure is `error`.
+async fn wait_for(
+    options: &Options,
+    url: &ServerUrl,
+    stay: bool,
+    wait: Duration,
+    error: Error,
+) -> Result<(Place, Joined), Error> {
+    let code = &options.code;
+    let near = async {
+        match stay {
+            true => std::future::pending().await,
+            false => match join_one(Patient::new(code.nameplate(), Scope::Lan), code, wait).await {
+                // Whoever is on the network and has another room of this number says nothing of the server's.
+                Err(Error::NoSender { .. }) => std::future::pending().await,
+                found => found,
+            },
+        }
+    };
+    let found = async {
+        tokio::select! {
+            joined = on_server(&options.routes.dialer, url, code, &error) => {
+                Ok((Place { meeting: options.meeting.clone(), url: url.clone() }, joined?))
+            }
+            found = near => found.map(|(url, joined)| (Place { meeting: Meeting::Here(Scope::Lan), url }, joined)),
+        }
+    };
+    match tokio::time::timeout(wait, found).await {
+        Ok(found) => found,
+        Err(_) => Err(error),
+    }
+}
+
+pub(super) async fn join(dialer: &Dialer, url: &ServerUrl, code: &Code) -> Result<Joined, Error> {
     let joining = Joining::dial(dialer, url, SERVER_WITHIN, code.clone()).await;
     joining.map_err(|error| Error::server(url, error))?.seated().await.map_err(Error::Join)
 }
@@ -81,7 +126,7 @@ async fn find(code: &Code, scope: Scope, within: Duration) -> Result<(ServerUrl,
 }
 
 /// Where a sender may be.
-trait Addresses {
+pub(super) trait Addresses {
     /// The next one, once it is known. Cancel safe.
     fn next(&mut self) -> impl Future<Output = Option<SocketAddr>> + Send;
 }

@@ -17,3 +17,4 @@ mod settings;
 mod streams;
 mod text;
 mod verify;
+mod wait;

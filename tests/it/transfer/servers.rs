@@ -35,7 +35,7 @@ fn two_peers_meet_on_a_server() {
         .arguments(&[&code])
         .run()
         .fails(ExitCode::Code, "the code is not known")
-        .says("hint: ask the sender for a new code; each works once\n");
+        .says("hint: ask the sender for a new code, as each works once; `--wait 10m` waits");
     server.signal(Signal::INT);
     server.end().exits(ExitCode::Done);
 }

@@ -1,0 +1,166 @@
+//! A receiver that came before its sender: `--wait`.
+//!
+//! On a network it listens for the sender's announcement, and looks at the code's own port on this machine now and then. On a
+//! server it asks for the room a few times only, since each time in vain counts as a guess there, and otherwise
+//! waits until the sender beckons ([`beckon`]).
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::code::Code;
+use crate::connect::beckon::beckon;
+use crate::connect::{ConnectError, Joined};
+use crate::crypto::Role;
+use crate::dial::Dialer;
+use crate::error::Error;
+use crate::lan::{self, Finder, Scope};
+use crate::recv::find::{Addresses, join};
+use crate::send::SERVER_WITHIN;
+use crate::signaling::{ServerUrl, Signaling, SignalingClientError};
+use crate::wire::signaling::{CloseCode, Nameplate};
+
+/// The first pause, and the longest: each is half as long again as the one before.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+
+/// How often a server may be asked in vain for a room. It forgives five times, of everybody behind one address together.
+const MOST_MISSES: u32 = 3;
+
+/// Pauses that grow.
+#[derive(Debug, Clone, Copy)]
+struct Pause(Duration);
+
+impl Pause {
+    fn new() -> Self {
+        Self(PAUSES.0)
+    }
+
+    /// The next one.
+    fn next(&mut self) -> Duration {
+        let now = self.0;
+        self.0 = (now * 3 / 2).min(PAUSES.1);
+        now
+    }
+}
+
+/// Addresses that are tried for as long as somebody is waited for: what is announced once, this machine again and again.
+pub(super) struct Patient {
+    /// `None` once nothing more can be heard.
+    finder: Option<Finder>,
+    here: Vec<SocketAddr>,
+    due: Vec<SocketAddr>,
+    at: Instant,
+    pause: Pause,
+}
+
+impl Patient {
+    /// Begins to look. A nameplate of more than three digits is nowhere on this network.
+    pub(super) fn new(nameplate: Nameplate, scope: Scope) -> Self {
+        let here = lan::port(nameplate).map_or_else(Vec::new, |port| {
+            let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            match scope {
+                Scope::Loopback => vec![v4],
+                Scope::Lan => vec![v4, SocketAddr::from((Ipv6Addr::LOCALHOST, port))],
+            }
+        });
+        let mut pause = Pause::new();
+        let at = Instant::now() + pause.next();
+        Self { finder: Some(lan::find(nameplate, scope)), here, due: Vec::new(), at, pause }
+    }
+}
+
+impl Addresses for Patient {
+    async fn next(&mut self) -> Option<SocketAddr> {
+        loop {
+            if let Some(address) = self.due.pop() {
+                return Some(address);
+            }
+            let heard = async {
+                match &mut self.finder {
+                    Some(finder) => finder.next().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                heard = heard => match heard {
+                    Some(address) => return Some(address),
+                    None => self.finder = None,
+                },
+                () = tokio::time::sleep_until(self.at) => {
+                    self.at = Instant::now() + self.pause.next();
+                    self.due.clone_from(&self.here);
+                }
+            }
+            if self.finder.is_none() && self.here.is_empty() {
+                return None;
+            }
+        }
+    }
+}
+
+/// Waits on a server for the sender of a code, to which it said `error` just now, and takes the second seat of its room.
+/// Ends only with an answer that no waiting changes.
+pub(super) async fn on_server(
+    dialer: &Dialer,
+    url: &ServerUrl,
+    code: &Code,
+    error: &Error,
+) -> Result<Joined, Error> {
+    let mut misses = u32::from(is_miss(error));
+    let mut pause = Pause::new();
+    loop {
+        let beckoned = async {
+            let signaling = Signaling::connect_by(dialer, url, SERVER_WITHIN).await?;
+            beckon(signaling, code.nameplate(), Role::Receiver).await
+        };
+        match beckoned.await {
+            Ok(()) => pause = Pause::new(),
+            // It waited for a minute, and can go on at once.
+            Err(SignalingClientError::Closed(CloseCode::Expired)) if misses >= MOST_MISSES => continue,
+            Err(SignalingClientError::Closed(CloseCode::Expired)) => (),
+            Err(error) => {
+                log::debug!("waiting on the server: {error}");
+                tokio::time::sleep(pause.next()).await;
+                continue;
+            }
+        }
+        match join(dialer, url, code).await {
+            Err(error) if is_miss(&error) && misses < MOST_MISSES => misses += 1,
+            Err(Error::Server { .. }) => tokio::time::sleep(pause.next()).await,
+            Err(Error::Join(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Limited)))) => {
+                tokio::time::sleep(pause.next()).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether a server said that it knows no such room.
+fn is_miss(error: &Error) -> bool {
+    matches!(error, Error::Join(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::NoRoom))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::lan::Scope;
+    use crate::recv::find::Addresses;
+    use crate::recv::wait::{Patient, Pause};
+    use crate::wire::signaling::Nameplate;
+
+    #[test]
+    fn pauses_grow_to_their_end() {
+        let mut pause = Pause::new();
+        let pauses: Vec<_> = std::iter::repeat_with(|| pause.next()).take(7).collect();
+        assert_eq!((pauses[0], pauses[6]), (Duration::from_secs(1), Duration::from_secs(5)));
+        assert!(pauses.is_sorted());
+    }
+
+    #[tokio::test]
+    async fn a_number_without_a_port_is_not_waited_for() {
+        let mut patient = Patient::new(Nameplate::new(4170).unwrap(), Scope::Loopback);
+        assert_eq!(patient.next().await, None);
+    }
+}
