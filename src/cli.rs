@@ -4,6 +4,7 @@
 
 mod again;
 mod arguments;
+mod ask;
 mod code;
 mod complete;
 mod config;
@@ -204,13 +205,7 @@ async fn run_recv(
 ) -> Result<ExitCode, Error> {
     let typed = match args.code.is_empty() {
         false => args.code.join(" "),
-        true => {
-            let mut interrupts = Interrupts::listen();
-            tokio::select! {
-                code = ask_code(reporter) => code.ok_or(Error::NoCode)?,
-                interrupt = interrupts.wait() => return Err(Error::Interrupted { interrupt, again: None }),
-            }
-        }
+        true => ask::code(&args.meeting, reporter).await?,
     };
     let parsed = Code::parse(&typed)?;
     for mended in &parsed.mended {
@@ -252,14 +247,6 @@ async fn run_recv(
         again: again::line(arguments, &args.code, &code_again),
     };
     Ok(converse(|| Receiver::new(options).start(), reporter).await)
-}
-
-/// Asks on a thread of its own, which nobody waits for if the process ends first.
-async fn ask_code(reporter: &Reporter) -> Option<String> {
-    let (sender, answer) = tokio::sync::oneshot::channel();
-    let reporter = reporter.clone();
-    std::thread::spawn(move || sender.send(reporter.ask_code()).ok());
-    answer.await.ok().flatten()
 }
 
 async fn run_signal(

@@ -10,6 +10,7 @@
 //!              └──────► prompt (questions) ────────────┘
 //! ```
 
+mod code_prompt;
 mod data;
 mod doctor;
 mod extras;
@@ -25,6 +26,7 @@ mod report;
 mod screen;
 mod style;
 mod tell;
+mod terminal;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -38,12 +40,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::event::{Consent, Event};
+pub use crate::ui::code_prompt::{Asked, Heard};
 pub use crate::ui::doctor::{Check, Grade, Reach, Report, VERSION as DOCTOR_VERSION};
 pub use crate::ui::extras::Extras;
 use crate::ui::line::{Line, Paint};
 use crate::ui::progress::{Change, Meter};
 use crate::ui::screen::{Mode, Screen};
 pub use crate::ui::style::{Allowed, Role, Style, Verbosity};
+use crate::ui::terminal::Terminal;
 
 /// A failure in words: lower case, no final full stop, values in backticks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,8 +67,8 @@ pub struct Problem<'a> {
 /// is stopped with Ctrl-S.
 ///
 /// The live area goes away with the last event of a transfer ([`Event::is_last`]), [`Reporter::clear`] or the
-/// last clone. The cursor is never hidden and no terminal mode is changed, so even a killed process
-/// leaves a usable terminal.
+/// last clone. The cursor is never hidden, and but for the question for a code no terminal mode is changed, so even a killed
+/// process leaves a usable terminal.
 #[derive(Clone)]
 pub struct Reporter {
     inner: Arc<Inner>,
@@ -79,6 +83,8 @@ struct Inner {
     meter: Arc<Mutex<Meter>>,
     /// How codes are shown beside their text.
     extras: OnceLock<Extras>,
+    /// The terminal before a line was edited on it.
+    terminal: Terminal,
     /// The characters of the text that it is about, if it is.
     text: OnceLock<u64>,
     /// How many entries there were to list as not kept, and as skipped.
@@ -112,7 +118,19 @@ impl Reporter {
     fn on(style: Style, json: bool, screen: Screen) -> Self {
         let (unkept, skipped) = (AtomicU64::new(0), AtomicU64::new(0));
         let (meter, extras, text) = (Arc::default(), OnceLock::new(), OnceLock::new());
-        Self { inner: Arc::new(Inner { style, json, screen, meter, extras, text, unkept, skipped }) }
+        Self {
+            inner: Arc::new(Inner {
+                style,
+                json,
+                screen,
+                meter,
+                extras,
+                terminal: Terminal::default(),
+                text,
+                unkept,
+                skipped,
+            }),
+        }
     }
 
     /// Has codes shown in these ways too. The first call counts.
@@ -205,12 +223,23 @@ impl Reporter {
         self.ask_for_consent(&format!("do both sides show {words}?"))
     }
 
-    /// Asks for the code; `None` when there is nobody to ask or nothing was typed. Blocks as
-    /// [`Reporter::ask_consent`] does.
-    pub fn ask_code(&self) -> Option<String> {
-        match self.somebody_is_there() {
-            true => prompt::code(&self.inner.screen, &mut io::stdin().lock()),
-            false => None,
+    /// Asks for the code. Blocks as [`Reporter::ask_consent`] does; [`Reporter::stop_asking`] goes before an end in between.
+    pub fn ask_code(&self, heard: Heard) -> Asked {
+        if !self.somebody_is_there() {
+            return Asked::Nothing;
+        }
+        let screen = &self.inner.screen;
+        if screen.mode() == Mode::Plain {
+            return prompt::code(screen, &mut io::stdin().lock()).map_or(Asked::Nothing, Asked::Typed);
+        }
+        self.inner.terminal.remember();
+        code_prompt::ask(heard, screen.colour())
+    }
+
+    /// Leaves the terminal as it was before a question that nobody has answered.
+    pub fn stop_asking(&self) {
+        if self.inner.terminal.restore() {
+            self.inner.screen.broken_off();
         }
     }
 

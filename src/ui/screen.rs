@@ -61,6 +61,11 @@ impl Screen {
         self.mode
     }
 
+    /// Whether colour is allowed.
+    pub(crate) fn colour(&self) -> bool {
+        self.colour
+    }
+
     /// Columns of a line.
     pub(crate) fn columns(&self) -> usize {
         match self.mode {
@@ -104,6 +109,11 @@ impl Screen {
         question.render(self.colour, &mut out);
         shown.write(&out);
         shown.asking = true;
+    }
+
+    /// Something else asks, and leaves the cursor behind its question: what is said next begins a line.
+    pub(crate) fn broken_off(&self) {
+        self.lock().asking = true;
     }
 
     /// The question has its answer. `line_ended` says whether the person pressed Enter.

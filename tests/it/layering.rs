@@ -147,6 +147,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("percent_encoding::", &["wire"]),
     ("indicatif::", &["ui"]),
     ("qrcode::", &["ui"]),
+    ("rustyline::", &["ui"]),
     ("console::", &["ui"]),
     ("std::fs::", &["fs"]),
     ("tokio::fs::", &[]),

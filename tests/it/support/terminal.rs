@@ -110,7 +110,6 @@ impl Terminal {
     }
 
     /// Sends the process a signal.
-    #[expect(dead_code, reason = "of the next commit")]
     pub fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.process_id().unwrap()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
