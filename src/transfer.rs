@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, Finish};
 use crate::event::{Event, Summary};
+use crate::fs::Globs;
 use crate::interrupt::Interrupt;
 use crate::session::Answer;
 use crate::transfer::queue::Queue;
@@ -78,6 +79,13 @@ impl Transfer {
     /// Accepts what [`Event::Offered`] offered. Whether there was something to accept.
     pub fn accept(&mut self) -> bool {
         self.queue.answer(Answer::Yes)
+    }
+
+    /// Accepts of what [`Event::Offered`] offered only what `globs` match, and what lies in folders that they match, if it
+    /// says that this can be chosen ([`crate::event::Preview::choosable`]). Whether there was something to accept.
+    pub fn accept_only(&mut self, globs: Globs) -> bool {
+        self.queue.choose(globs);
+        self.accept()
     }
 
     /// Declines what [`Event::Offered`] offered. Whether there was something to decline.

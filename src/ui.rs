@@ -10,6 +10,7 @@
 //!              └──────► prompt (questions) ────────────┘
 //! ```
 
+mod choose;
 mod code_prompt;
 mod data;
 mod doctor;
@@ -39,7 +40,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::event::{Consent, Event};
+use crate::event::{Consent, Event, Preview};
+use crate::fs::Globs;
 pub use crate::ui::code_prompt::{Asked, Heard};
 pub use crate::ui::doctor::{Check, Grade, Reach, Report, VERSION as DOCTOR_VERSION};
 pub use crate::ui::extras::Extras;
@@ -198,13 +200,31 @@ impl Reporter {
         self.tell(event);
     }
 
-    /// Asks whether to receive what was offered.
+    /// Asks whether to receive what was offered, and where it can be chosen from, what of it: `None` is all.
     ///
     /// [`Consent::Unattended`] when stdin or stderr is not a terminal. Blocks until the person answers
     /// and cannot be called off: run it on a `std::thread` with a clone, not on tokio's blocking pool,
     /// which a runtime waits for when it shuts down.
-    pub fn ask_consent(&self) -> Consent {
-        self.ask_for_consent("receive this?")
+    pub fn ask_consent(&self, preview: &Preview) -> (Consent, Option<Globs>) {
+        if !self.somebody_is_there() || !choose::is_worth_it(preview) {
+            return (self.ask_for_consent("receive this?"), None);
+        }
+        prompt::forget_type_ahead();
+        let (screen, mut input) = (&self.inner.screen, io::stdin().lock());
+        let mut chosen = None;
+        loop {
+            let question = if chosen.is_some() { "receive these?" } else { "receive this?" };
+            match prompt::agreed_or_choosing(screen, question, &mut input) {
+                prompt::Said::Yes => return (Consent::Accepted, chosen),
+                prompt::Said::No => return (Consent::Declined, None),
+                prompt::Said::Choose => {
+                    chosen = choose::choose(screen, preview, &mut input);
+                    if let Some(chosen) = &chosen {
+                        screen.print(&[choose::amount(preview, chosen)]);
+                    }
+                }
+            }
+        }
     }
 
     fn ask_for_consent(&self, question: &str) -> Consent {

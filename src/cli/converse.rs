@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::error::ExitCode;
 use crate::event::{Consent, Event};
+use crate::fs::Globs;
 use crate::interrupt::Interrupts;
 use crate::transfer::Transfer;
 use crate::ui::Reporter;
@@ -13,7 +14,7 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
     // Before anything happens that a signal must not tear.
     let mut interrupts = Interrupts::listen();
     let mut interrupted = false;
-    let mut asked: Option<oneshot::Receiver<Consent>> = None;
+    let mut asked: Option<oneshot::Receiver<(Consent, Option<Globs>)>> = None;
     let mut transfer = start();
     if let Some(least) = reporter.progress_every() {
         transfer.progress_every(least);
@@ -24,9 +25,11 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
                 Some(event) => {
                     reporter.event(&event);
                     match event {
-                        Event::Offered { asks: true, .. } => asked = Some(ask(reporter, Reporter::ask_consent)),
+                        Event::Offered { asks: true, preview, .. } => {
+                            asked = Some(ask(reporter, move |reporter| reporter.ask_consent(&preview)));
+                        }
                         Event::Verify { words } => {
-                            asked = Some(ask(reporter, move |reporter| reporter.ask_verified(&words)));
+                            asked = Some(ask(reporter, move |reporter| (reporter.ask_verified(&words), None)));
                         }
                         _ => (),
                     }
@@ -40,8 +43,9 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
             answer = async { asked.as_mut().expect("guarded").await }, if asked.is_some() => {
                 asked = None;
                 match answer {
-                    Ok(Consent::Accepted) => transfer.accept(),
-                    Ok(Consent::Declined) => transfer.decline(),
+                    Ok((Consent::Accepted, Some(chosen))) => transfer.accept_only(chosen),
+                    Ok((Consent::Accepted, None)) => transfer.accept(),
+                    Ok((Consent::Declined, _)) => transfer.decline(),
                     Ok(_) | Err(_) => transfer.decline_unattended(),
                 };
             }
@@ -56,8 +60,8 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
 /// Asks on a thread of its own, which nobody waits for if the process ends first.
 fn ask(
     reporter: &Reporter,
-    question: impl FnOnce(&Reporter) -> Consent + Send + 'static,
-) -> oneshot::Receiver<Consent> {
+    question: impl FnOnce(&Reporter) -> (Consent, Option<Globs>) + Send + 'static,
+) -> oneshot::Receiver<(Consent, Option<Globs>)> {
     let (sender, answer) = oneshot::channel();
     let reporter = reporter.clone();
     std::thread::spawn(move || sender.send(question(&reporter)).ok());

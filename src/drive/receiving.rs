@@ -33,6 +33,7 @@ pub struct LazySink {
     landing: Landing,
     decided: OnceLock<Landing>,
     options: SinkOptions,
+    chosen: OnceLock<Globs>,
     sink: OnceLock<Result<Sink, DiskFault>>,
 }
 
@@ -40,12 +41,17 @@ impl LazySink {
     /// Nothing is touched yet.
     pub fn new(folder: PathBuf, options: SinkOptions) -> Self {
         let landing = Landing::in_folder(folder);
-        Self { landing, decided: OnceLock::new(), options, sink: OnceLock::new() }
+        Self { landing, decided: OnceLock::new(), options, chosen: OnceLock::new(), sink: OnceLock::new() }
     }
 
     /// Decides where what is offered lands; before the first job. The first call counts.
     pub fn land(&self, landing: Landing) {
         self.decided.set(landing).ok();
+    }
+
+    /// Has only what `globs` match taken, where nothing else was said; before the first job. The first call counts.
+    pub fn choose(&self, globs: Globs) {
+        self.chosen.set(globs).ok();
     }
 
     /// Where it lands.
@@ -59,7 +65,11 @@ impl LazySink {
             getrandom::fill(&mut id).expect("the operating system gives random bytes");
             let Landing { folder, name } = self.landing();
             // What is wanted is asked by the sender's names.
-            let only = if name.is_some() { Globs::default() } else { self.options.only.clone() };
+            let only = match (name, self.chosen.get()) {
+                (Some(_), _) => Globs::default(),
+                (None, Some(chosen)) if self.options.only.is_empty() => chosen.clone(),
+                (None, _) => self.options.only.clone(),
+            };
             Sink::open(folder, id, SinkOptions { only, ..self.options.clone() })
         };
         self.sink.get_or_init(open).as_ref().map_err(Clone::clone)

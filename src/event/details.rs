@@ -18,6 +18,8 @@ pub struct Preview {
     pub taken: Vec<RelPath>,
     /// How many of the entries are.
     pub taken_count: u64,
+    /// Whether some of it can be accepted ([`crate::Transfer::accept_only`]).
+    pub choosable: bool,
     /// How many files have their names here already, with their sizes and times.
     pub alike: u64,
 }

@@ -120,6 +120,11 @@ impl Globs {
         self.0.matched(path.as_str(), named == Named::Folder).is_ignore()
     }
 
+    /// Whether one of them matches the file `path` or a folder that it lies in.
+    pub fn choose(&self, path: &RelPath) -> bool {
+        self.cover(path, Named::Other)
+    }
+
     /// Whether one of them matches `path` or a folder that it lies in.
     pub(crate) fn cover(&self, path: &RelPath, named: Named) -> bool {
         // A name that is rooted for this system is none that it can hold; the crate would panic at it.

@@ -41,6 +41,8 @@ struct Question {
     text: bool,
     /// Why it cannot be received as the person wants it.
     misfit: Arc<OnceLock<DiskFault>>,
+    /// Whether the person said before what they want of it.
+    limited: bool,
     on_conflict: OnConflict,
     preview: Preview,
 }
@@ -58,6 +60,7 @@ impl Decider {
             stdout: options.stdout,
             text: false,
             misfit: Arc::default(),
+            limited: !options.sink.only.is_empty(),
             on_conflict: options.sink.on_conflict,
             preview: Preview::default(),
         };
@@ -119,10 +122,11 @@ impl Person for Decider {
             let looked = looked.await.map(|(room, offer, met, looking)| {
                 let Met { taken, taken_count, alike } = met;
                 question = looking;
+                let choosable = question.is_choosable();
                 shown.set(question.is_shown()).ok();
                 sink.land(question.landing.clone());
                 question.preview =
-                    Preview { taken, taken_count, alike, ..std::mem::take(&mut question.preview) };
+                    Preview { taken, taken_count, alike, choosable, ..std::mem::take(&mut question.preview) };
                 (room, offer)
             });
             let answer = match looked {
@@ -140,7 +144,12 @@ impl Person for Decider {
             };
             let told = match answer {
                 // The session tells of a yes.
-                Answer::Yes => return answer,
+                Answer::Yes => {
+                    if let Some(chosen) = question.teller.chosen() {
+                        sink.choose(chosen);
+                    }
+                    return answer;
+                }
                 Answer::No | Answer::NotOneFile => Consent::Declined,
                 Answer::Unattended => Consent::Unattended,
                 Answer::NoRoom => Consent::NoRoom,
@@ -152,6 +161,11 @@ impl Person for Decider {
 }
 
 impl Question {
+    /// Whether the person can be asked what of it they want.
+    fn is_choosable(&self) -> bool {
+        !self.stdout && !self.text && !self.limited && self.landing.name.is_none()
+    }
+
     /// Whether it is shown and not kept.
     fn is_shown(&self) -> bool {
         self.text && !self.stdout && self.landing.name.is_none()

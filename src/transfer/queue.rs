@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::event::{Event, Progress};
+use crate::fs::Globs;
 use crate::session::Answer;
 
 /// Unread events at which a transfer waits for its reader.
@@ -42,6 +43,8 @@ struct State {
     /// When progress was read last.
     read_at: Option<Instant>,
     question: Option<oneshot::Sender<Answer>>,
+    /// What of it the reader wants, where that is not all.
+    chosen: Option<Globs>,
     /// Nobody reads any more.
     closed: bool,
     /// Nothing more will come.
@@ -56,6 +59,7 @@ impl Default for State {
             progress_every: PROGRESS_EVERY,
             read_at: None,
             question: None,
+            chosen: None,
             closed: false,
             ended: false,
         }
@@ -122,6 +126,16 @@ impl Queue {
     pub(super) fn answer(&self, answer: Answer) -> bool {
         let question = self.state().question.take();
         question.is_some_and(|it| it.send(answer).is_ok())
+    }
+
+    /// What of what is asked about the reader wants; before the answer.
+    pub(super) fn choose(&self, globs: Globs) {
+        self.state().chosen = Some(globs);
+    }
+
+    /// What the reader chose, once.
+    pub(super) fn chosen(&self) -> Option<Globs> {
+        self.state().chosen.take()
     }
 
     /// Waits until the reader is not too far behind. Cancel safe.

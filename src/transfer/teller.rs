@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::event::speed::Speedometer;
 use crate::event::{Consent, Event, Progress};
+use crate::fs::Globs;
 use crate::session::{self, Answer};
 use crate::transfer::queue::Queue;
 use crate::wire::path::RelPath;
@@ -75,6 +76,11 @@ impl Teller {
     /// Tells an event that asks, and waits for the answer, which fails when there will be none.
     pub(crate) fn ask(&self, event: Event) -> oneshot::Receiver<Answer> {
         self.queue.ask(event)
+    }
+
+    /// What of an offer the reader accepted, where that is not all of it.
+    pub(crate) fn chosen(&self) -> Option<Globs> {
+        self.queue.chosen()
     }
 
     /// Waits until what was told is read, but for so much that memory is no matter. Cancel safe.

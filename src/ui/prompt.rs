@@ -29,6 +29,30 @@ pub(crate) fn agreed(screen: &Screen, question: &str, input: &mut dyn BufRead) -
     matches!(answer(screen, input).map(|it| it.to_lowercase()).as_deref(), Some("y" | "yes"))
 }
 
+/// What a person says to an offer of which some can be chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    Yes,
+    No,
+    Choose,
+}
+
+/// Asks as [`agreed`] does; `c` means that the person wants to choose.
+pub(crate) fn agreed_or_choosing(screen: &Screen, question: &str, input: &mut dyn BufRead) -> Said {
+    screen.question(&Line::default().with(Paint::Bold, question).with(Paint::Plain, " [y/N/c] "));
+    match answer(screen, input).map(|it| it.to_lowercase()).as_deref() {
+        Some("y" | "yes") => Said::Yes,
+        Some("c" | "choose") => Said::Choose,
+        Some(_) | None => Said::No,
+    }
+}
+
+/// Asks for a line. `None` at the end of input.
+pub(crate) fn line(screen: &Screen, question: &str, input: &mut dyn BufRead) -> Option<String> {
+    screen.question(&Line::default().with(Paint::Bold, question));
+    answer(screen, input)
+}
+
 /// Asks for the code. `None` when nothing was typed.
 pub(crate) fn code(screen: &Screen, input: &mut dyn BufRead) -> Option<String> {
     screen.question(&Line::default().with(Paint::Bold, "code:").with(Paint::Plain, " "));

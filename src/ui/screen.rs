@@ -61,6 +61,13 @@ impl Screen {
         self.mode
     }
 
+    /// Lines of the terminal, or of one where there is none.
+    pub(crate) fn rows(&self) -> usize {
+        const USUAL: usize = 24;
+        let size = Term::stderr().size_checked();
+        size.map_or(USUAL, |(rows, _)| usize::from(rows))
+    }
+
     /// Whether colour is allowed.
     pub(crate) fn colour(&self) -> bool {
         self.colour

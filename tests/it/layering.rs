@@ -43,7 +43,7 @@ const LAW: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("transfer", &["error", "event", "interrupt", "session", "wire"]),
+    ("transfer", &["error", "event", "fs", "interrupt", "session", "wire"]),
     ("reconnect", &["connect", "error", "event", "transfer", "transport"]),
     ("clean", &["error", "fs", "interrupt", "ui"]),
     ("dry_run", &["error", "fs", "interrupt", "ui", "wire"]),

@@ -1,5 +1,6 @@
 //! What a person at a terminal sees and types: the real binary on a pty, and the screen that it draws.
 
+mod choosing;
 mod code;
 mod prompts;
 
