@@ -13,6 +13,7 @@ mod environment;
 mod man;
 mod meeting;
 mod options;
+mod pace;
 mod selection;
 mod settings;
 mod show;
@@ -175,6 +176,9 @@ async fn run_send(
     if args.selection.dry_run {
         return exit_code(dry_run::run(paths, selection, reporter).await);
     }
+    if stdin {
+        reporter.stdin_is_sent();
+    }
     let meeting = meeting(&args.meeting, None, environment, reporter)?;
     let routes = way::routes(&args.meeting, &meeting, environment)?;
     let code = args.code.own(reporter)?;
@@ -191,6 +195,7 @@ async fn run_send(
         verify: args.meeting.verify,
         lives_for: args.code.ttl,
         lanes: args.meeting.lanes,
+        limit: args.pace.limit,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
         again: again::line(typed, &[], &[]),
     };
@@ -242,6 +247,7 @@ async fn run_recv(
         wait: args.wait,
         assume_yes: args.yes,
         lanes: args.meeting.lanes,
+        limit: args.pace.limit,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
         force: args.force,
         again: again::line(arguments, &args.code, &code_again),

@@ -4,6 +4,7 @@
 //! [`run`] returns only after the last frame is out and the threads that touch files have stopped.
 //! When a link is lost it asks for another one, and files, person and clock go on meanwhile.
 
+mod bucket;
 pub mod late;
 pub mod piping;
 mod queues;
@@ -15,9 +16,10 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 
+use crate::drive::bucket::Bucket;
 use crate::drive::queues::Queues;
 pub use crate::drive::worker::Worker;
-use crate::session::{Answer, Event, Failure, Input, Loss, Machine, Output, Summary};
+use crate::session::{Answer, Event, Failure, Input, Loss, Machine, Output, Summary, Wish};
 use crate::transport::{Link, LinkLost};
 use crate::wire::peer::{AbortReason, Offer};
 use crate::wire::{Channel, DEFAULT_WINDOW_BYTES};
@@ -57,6 +59,11 @@ pub trait Person {
     /// Waits until they have seen enough of it that more may be told. Cancel safe.
     fn room(&mut self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
+    }
+
+    /// How fast they want it, whenever that changes. Cancel safe.
+    fn wish(&mut self) -> impl Future<Output = Wish> + Send {
+        std::future::pending()
     }
 
     /// Answers an offer, in their own time.
@@ -131,8 +138,11 @@ where
         };
         let input = tokio::select! {
             frame = link.recv() => frame.map_or_else(|lost| Input::LinkDown(lost.into()), |it| Input::Frame(it.0, it.1)),
-            channel = queues.sendable(&link) => {
+            channel = queues.sendable(&link, world.bucket.gate()) => {
                 if let Some(frame) = queues.pop(channel) {
+                    if channel == Channel::Bulk && world.bucket.counts() {
+                        world.bucket.take(Instant::now(), frame.len());
+                    }
                     // A failure shows in `recv`, which also tells of it when nothing is sent.
                     link.send(channel, frame).await.ok();
                 }
@@ -177,6 +187,7 @@ struct World<'p, H, P, C> {
     cancelled: bool,
     answer: Option<Asked>,
     relink: bool,
+    bucket: Bucket,
     wake: Instant,
     alarm: Pin<Box<tokio::time::Sleep>>,
 }
@@ -191,6 +202,7 @@ impl<'p, H: Hands, P: Person, C: Future<Output = AbortReason>> World<'p, H, P, C
             cancelled: false,
             answer: None,
             relink: false,
+            bucket: Bucket::default(),
             wake,
             alarm: Box::pin(tokio::time::sleep_until(wake.into())),
         }
@@ -208,6 +220,7 @@ impl<'p, H: Hands, P: Person, C: Future<Output = AbortReason>> World<'p, H, P, C
                 Output::Send(channel, frame) => queues.push(channel, frame),
                 Output::Disk(job) => self.hands.submit(job),
                 Output::Ask(offer) => self.answer = Some(self.person.answer(offer)),
+                Output::Pace(wish) => self.bucket.set(wish),
                 Output::Emit(event) => self.person.see(event),
                 Output::WakeAt(at) => self.wake = at,
                 Output::Relink => self.relink = true,
@@ -242,6 +255,7 @@ impl<'p, H: Hands, P: Person, C: Future<Output = AbortReason>> World<'p, H, P, C
                     return Input::Cancel(reason);
                 }
                 done = self.hands.done(), if room => return Input::Disk(done),
+                wish = self.person.wish() => return Input::Wish(wish),
                 given = async { self.answer.as_mut().expect("guarded").await }, if self.answer.is_some() => {
                     self.answer = None;
                     return Input::Answer(given);

@@ -171,6 +171,21 @@ pub enum Event {
     },
     /// It moves again.
     Moving,
+    /// One of the persons, or both, want nothing sent for now. Comes again when that changes.
+    Paused {
+        /// The one here.
+        here: bool,
+        /// The one at the other side.
+        there: bool,
+    },
+    /// Neither of them does any more.
+    Resumed,
+    /// No more than so many bytes a second are sent from now on: the lower of both sides' limits.
+    Limited {
+        /// The limit; none when there is none any more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes_per_second: Option<u64>,
+    },
     /// The connection is lost; another one is looked for.
     Disconnected {
         /// How.
@@ -235,7 +250,7 @@ impl Event {
     }
 
     /// Every kind that there is, as [`Event::name`] gives it.
-    pub const NAMES: [&str; 27] = [
+    pub const NAMES: [&str; 30] = [
         "sending",
         "rendezvous",
         "code",
@@ -255,6 +270,9 @@ impl Event {
         "text",
         "stalled",
         "moving",
+        "paused",
+        "resumed",
+        "limited",
         "disconnected",
         "retrying",
         "reconnected",
@@ -287,6 +305,9 @@ impl Event {
             Self::Text { .. } => "text",
             Self::Stalled { .. } => "stalled",
             Self::Moving => "moving",
+            Self::Paused { .. } => "paused",
+            Self::Resumed => "resumed",
+            Self::Limited { .. } => "limited",
             Self::Disconnected { .. } => "disconnected",
             Self::Retrying { .. } => "retrying",
             Self::Reconnected { .. } => "reconnected",

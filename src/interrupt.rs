@@ -1,4 +1,4 @@
-//! The signals that ask p2pcp to stop.
+//! The signals that ask p2pcp to end, or to stop until it is wanted again.
 
 use tokio::sync::watch;
 
@@ -86,4 +86,61 @@ async fn next_signal() -> Interrupt {
         Ok(()) => Interrupt::Interrupted,
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Hears Ctrl-Z, for whoever has something to put in order before the process stops.
+#[derive(Debug)]
+pub struct Stops {
+    #[cfg(unix)]
+    asked: Option<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl Stops {
+    /// Hears nothing: the system stops the process at once, as ever.
+    pub fn none() -> Self {
+        Self { asked: None }
+    }
+
+    /// From now on the process stops by [`Stops::stop`] only. Call it inside a tokio runtime.
+    pub fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self { asked: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw())).ok() }
+    }
+
+    /// Resolves when it is asked for. Cancel safe.
+    pub async fn asked(&mut self) {
+        if let Some(asked) = &mut self.asked
+            && asked.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+
+    /// Stops the process here and now; returns when it goes on.
+    pub fn stop(&self) {
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP).ok();
+    }
+}
+
+#[cfg(not(unix))]
+impl Stops {
+    /// Hears nothing.
+    pub fn none() -> Self {
+        Self {}
+    }
+
+    /// Hears nothing: there is no such signal.
+    pub fn listen() -> Self {
+        Self {}
+    }
+
+    /// Never.
+    pub async fn asked(&mut self) {
+        std::future::pending().await
+    }
+
+    /// Does nothing.
+    pub fn stop(&self) {}
 }

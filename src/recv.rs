@@ -26,6 +26,7 @@ use crate::recv::find::{ADDRESS_WITHIN, FIND_AGAIN_WITHIN, Place, seek};
 use crate::send::verify::verified;
 use crate::send::{Finding, Meeting, Routes, cancelled, surroundings};
 use crate::session::Summary;
+use crate::session::handshake::Abilities;
 use crate::session::lasting::{Lasting, RECONNECT_FOR};
 use crate::session::receiver;
 use crate::signaling::{ServerUrl, Signaling};
@@ -62,6 +63,8 @@ pub struct Options {
     pub force: bool,
     /// Most lanes of a link; as many as help when not said.
     pub lanes: Option<u8>,
+    /// Most bytes a second that are received, or as many as there can be; the sender is asked for it.
+    pub limit: Option<u64>,
     /// How to go on with a new code, to be told when this one failed: for a command the line to type.
     pub again: String,
 }
@@ -84,6 +87,7 @@ impl Options {
             reconnect_for: RECONNECT_FOR,
             force: false,
             lanes: None,
+            limit: None,
             again: "receive into the same folder again".to_owned(),
         }
     }
@@ -127,7 +131,10 @@ impl Receiver {
     /// # Panics
     /// Outside of a tokio runtime with I/O and time.
     pub fn start(self) -> Transfer {
-        Transfer::start(|teller, stop| run(self.options, teller, stop))
+        let limit = self.options.limit;
+        let mut transfer = Transfer::start(|teller, stop| run(self.options, teller, stop));
+        transfer.limit(limit);
+        transfer
     }
 }
 
@@ -155,10 +162,14 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
 
     let sink = Arc::new(LazySink::new(options.folder.clone(), options.sink.clone()));
     let receiver = receiver::Receiver::new(bound.complete_key, Instant::now());
+    let receiver = match bound.features & Abilities::PACING {
+        0 => receiver,
+        _ => receiver.with_pacing(),
+    };
     let stdout = options.stdout;
     let receiver = if stdout { receiver.writing_what_is_proven() } else { receiver };
     let receiver = Lasting::new(receiver, options.reconnect_for, Instant::now());
-    let mut person = Decider::new(&options, sink.clone(), teller.clone());
+    let mut person = Decider::new(&options, sink.clone(), teller.clone(), stop.wishes());
     let told = options.again.clone();
     let again = Again { options, place, reunion: bound.reunion, teller: teller.clone() };
     let (link, finding, cancel) = (bound.link, again.finding(), cancelled(stop.clone()));

@@ -5,6 +5,7 @@ mod again;
 mod beckoning;
 mod place;
 pub(crate) mod verify;
+mod watcher;
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -20,8 +21,8 @@ use crate::connect::ice::IceServers;
 use crate::connect::{Better, Bound, ConnectError, Limit, Policy, Surroundings, Waiting};
 use crate::crypto::Role;
 use crate::dial::Dialer;
+use crate::drive;
 use crate::drive::sending::SendingHands;
-use crate::drive::{self, Person};
 use crate::error::{Error, Side};
 use crate::event::Event;
 use crate::fs::{Inlet, Selection, Source, host};
@@ -29,15 +30,17 @@ use crate::lan::{Neighbours, Scope};
 use crate::send::again::Again;
 use crate::send::beckoning::beckoning;
 use crate::send::place::Place;
+use crate::send::watcher::Watcher;
+use crate::session::Summary;
+use crate::session::handshake::Abilities;
 use crate::session::lasting::{Lasting, RECONNECT_FOR};
 use crate::session::sender::{self, Config};
-use crate::session::{self, Answer, Summary};
 use crate::signaling::ServerUrl;
 use crate::transfer::{Stop, Teller, Transfer};
 use crate::transport::peer::{LaneError, WebRtcLink};
 use crate::wire::ice::TurnServer;
 use crate::wire::path::RelPath;
-use crate::wire::peer::{AbortReason, Offer, Totals};
+use crate::wire::peer::{AbortReason, Totals};
 use crate::wire::signaling::Nameplate;
 
 /// Codes that one run may burn.
@@ -105,6 +108,8 @@ pub struct Options {
     pub reconnect_for: Duration,
     /// Most lanes of a link; as many as help when not said.
     pub lanes: Option<u8>,
+    /// Most bytes a second that are sent, or as many as there can be.
+    pub limit: Option<u64>,
     /// How to do the same once more, to be told when it failed: for a command the line to type.
     pub again: String,
 }
@@ -125,6 +130,7 @@ impl Options {
             lives_for: None,
             reconnect_for: RECONNECT_FOR,
             lanes: None,
+            limit: None,
             again: "send the same again".to_owned(),
         }
     }
@@ -163,7 +169,10 @@ impl Sender {
     /// # Panics
     /// Outside of a tokio runtime with I/O and time.
     pub fn start(self) -> Transfer {
-        Transfer::start(|teller, stop| run(self.options, teller, stop))
+        let limit = self.options.limit;
+        let mut transfer = Transfer::start(|teller, stop| run(self.options, teller, stop));
+        transfer.limit(limit);
+        transfer
     }
 }
 
@@ -196,10 +205,14 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
 
     let config = Config { items, more, totals, complete_key: bound.complete_key };
     let sender = sender::Sender::new(config, Instant::now());
+    let sender = match bound.features & Abilities::PACING {
+        0 => sender,
+        _ => sender.with_pacing(),
+    };
     let sender = Lasting::new(sender, options.reconnect_for, Instant::now()).hearing_two_binds();
     let side = if inlet.is_some() { Side::SendingStream } else { Side::Sending };
     let hands = SendingHands::start(source, survey, inlet);
-    let mut person = Watcher { teller: teller.clone(), begun: Instant::now(), accepted: false };
+    let mut person = Watcher::new(teller.clone(), stop.wishes());
     place.expect(&bound.reunion);
     let told = options.again.clone();
     let again = Again { options, place: Mutex::new(place), reunion: bound.reunion, teller };
@@ -314,30 +327,5 @@ fn receive_line(meeting: &Meeting, code: &Code) -> String {
         Meeting::Here(Scope::Lan) => format!("p2pcp recv {code}"),
         Meeting::Here(Scope::Loopback) => format!("p2pcp recv --loopback {code}"),
         Meeting::Server(url) => format!("p2pcp recv --server {url} {code}"),
-    }
-}
-
-/// A sender's person only watches.
-struct Watcher {
-    teller: Teller,
-    begun: Instant,
-    accepted: bool,
-}
-
-impl Person for Watcher {
-    fn see(&mut self, event: session::Event) {
-        if event == session::Event::Accepted {
-            self.begun = Instant::now();
-            self.accepted = true;
-        }
-        self.teller.session(event);
-    }
-
-    async fn room(&mut self) {
-        self.teller.room().await;
-    }
-
-    fn answer(&mut self, _: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
-        Box::pin(std::future::ready(Answer::No))
     }
 }

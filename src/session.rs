@@ -18,6 +18,7 @@ pub mod handshake;
 mod incoming;
 pub mod lasting;
 mod outbox;
+mod pacing;
 mod receipt;
 pub mod receiver;
 pub mod sender;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+pub use crate::session::pacing::Wish;
 use crate::wire::Channel;
 use crate::wire::block::BlockError;
 use crate::wire::path::RelPath;
@@ -71,6 +73,8 @@ pub enum Input<D> {
     Disk(D),
     /// The person has answered [`Output::Ask`].
     Answer(Answer),
+    /// The person wants it slower, or no longer so.
+    Wish(Wish),
     /// The time asked for by [`Output::WakeAt`] has come.
     Tick,
     /// Stop now; the reason is told to the peer.
@@ -100,6 +104,8 @@ pub enum Output<J> {
     Disk(J),
     /// Ask the person; answered by [`Input::Answer`].
     Ask(Offer),
+    /// From now on blocks leave as slowly as both persons want it.
+    Pace(Wish),
     /// Something that a person may want to see.
     Emit(Event),
     /// Call with [`Input::Tick`] at this time; replaces the time before.
@@ -172,6 +178,17 @@ pub enum Event {
     Stalled(Duration),
     /// It moves again.
     Moving,
+    /// One of the persons, or both, want nothing sent for now.
+    Paused {
+        /// The one here.
+        here: bool,
+        /// The one at the other side.
+        there: bool,
+    },
+    /// Neither does any more.
+    Resumed,
+    /// Both want no more than so many bytes a second, or as many as there can be.
+    Limited(Option<u64>),
     /// The link is gone; another one is looked for.
     Disconnected(Loss),
     /// There is a link again.

@@ -17,7 +17,7 @@ use crate::error::{Error, Finish};
 use crate::event::{Event, Summary};
 use crate::fs::Globs;
 use crate::interrupt::Interrupt;
-use crate::session::Answer;
+use crate::session::{Answer, Wish};
 use crate::transfer::queue::Queue;
 pub(crate) use crate::transfer::teller::Teller;
 
@@ -34,6 +34,7 @@ pub(crate) use crate::transfer::teller::Teller;
 pub struct Transfer {
     queue: Queue,
     stop: watch::Sender<Option<Interrupt>>,
+    wishes: watch::Sender<Wish>,
     task: Option<JoinHandle<Result<Finish, Error>>>,
 }
 
@@ -45,8 +46,9 @@ impl Transfer {
     {
         let queue = Queue::default();
         let (stop, stopped) = watch::channel(None);
+        let (wishes, wished) = watch::channel(Wish::default());
         let ending = Ending(queue.clone());
-        let run = run(Teller::new(queue.clone()), Stop(stopped));
+        let run = run(Teller::new(queue.clone()), Stop { stopped, wished });
         let task = tokio::spawn(async move {
             match run.await {
                 Ok((summary, elapsed)) => {
@@ -61,7 +63,7 @@ impl Transfer {
                 }
             }
         });
-        Self { queue, stop, task: Some(task) }
+        Self { queue, stop, wishes, task: Some(task) }
     }
 
     /// The next event; `None` after the last one, which is [`Event::Finished`] or [`Event::Failed`].
@@ -96,6 +98,32 @@ impl Transfer {
     /// Declines, as there is nobody who could be asked. Whether there was something to decline.
     pub fn decline_unattended(&mut self) -> bool {
         self.queue.answer(Answer::Unattended)
+    }
+
+    /// Has nothing sent for now; the other side is told. Nothing times out meanwhile, and a connection that is lost is
+    /// looked for as ever. A receiving side can only ask for it, of a p2pcp that knows of it. [`Event::Paused`] says when
+    /// it holds.
+    pub fn pause(&mut self) {
+        self.wish(|wish| wish.paused = true);
+    }
+
+    /// Takes [`Transfer::pause`] back. It goes on when the other side has not paused it.
+    pub fn resume(&mut self) {
+        self.wish(|wish| wish.paused = false);
+    }
+
+    /// Has at most so many bytes a second sent, or as many as there can be; what counts is the lower of both sides'
+    /// limits, which [`Event::Limited`] tells. Zero is taken for one.
+    pub fn limit(&mut self, bytes_per_second: Option<u64>) {
+        self.wish(|wish| wish.limit = bytes_per_second.map(|it| it.max(1)));
+    }
+
+    fn wish(&mut self, change: impl FnOnce(&mut Wish)) {
+        self.wishes.send_if_modified(|wish| {
+            let before = *wish;
+            change(wish);
+            *wish != before
+        });
     }
 
     /// Ends it early, as Ctrl-C does: the other side is told, and [`Transfer::finish`] gives [`Error::Interrupted`].
@@ -155,12 +183,15 @@ impl Drop for Ending {
 
 /// Hears that a transfer is to end early.
 #[derive(Debug, Clone)]
-pub(crate) struct Stop(watch::Receiver<Option<Interrupt>>);
+pub(crate) struct Stop {
+    stopped: watch::Receiver<Option<Interrupt>>,
+    wished: watch::Receiver<Wish>,
+}
 
 impl Stop {
     /// Why, once it is to end. Cancel safe.
     pub(crate) async fn wait(&mut self) -> Interrupt {
-        match self.0.wait_for(Option::is_some).await.map(|it| *it) {
+        match self.stopped.wait_for(Option::is_some).await.map(|it| *it) {
             Ok(Some(interrupt)) => interrupt,
             Ok(None) | Err(_) => std::future::pending().await,
         }
@@ -168,6 +199,25 @@ impl Stop {
 
     /// Why, if it is to end.
     pub(crate) fn seen(&self) -> Option<Interrupt> {
-        *self.0.borrow()
+        *self.stopped.borrow()
+    }
+
+    /// What the person wants of its speed.
+    pub(crate) fn wishes(&self) -> Wishes {
+        Wishes(self.wished.clone())
+    }
+}
+
+/// Hears how fast a transfer is wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Wishes(watch::Receiver<Wish>);
+
+impl Wishes {
+    /// The next wish that is another one. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Wish {
+        match self.0.changed().await {
+            Ok(()) => *self.0.borrow_and_update(),
+            Err(_) => std::future::pending().await,
+        }
     }
 }

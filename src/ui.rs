@@ -2,7 +2,8 @@
 //!
 //! Invariants: everything goes to stderr; stdout stays empty but for what `--json` (a document, or a line an event) or `--dry-run` asked for, and a text that was received; every text is sanitised on its way
 //! (`ui/line.rs`), whoever it came from; nothing is said by colour alone; no environment variable
-//! is read here ([`Style`] brings those facts along). The clock is read for drawing and nothing else.
+//! is read here ([`Style`] brings those facts along). The clock is read for drawing and nothing else. While a question stands
+//! open no keys are read.
 //!
 //! ```text
 //! caller ─► Reporter ─► report (wording) ──► line ─► screen ─► stderr
@@ -16,6 +17,7 @@ mod data;
 mod doctor;
 mod extras;
 mod json;
+mod keys;
 mod leftovers;
 mod line;
 mod listing;
@@ -36,7 +38,7 @@ pub mod text;
 mod tree;
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +47,7 @@ use crate::fs::Globs;
 pub use crate::ui::code_prompt::{Asked, Heard};
 pub use crate::ui::doctor::{Check, Grade, Reach, Report, VERSION as DOCTOR_VERSION};
 pub use crate::ui::extras::Extras;
+pub use crate::ui::keys::{Key, Keys};
 use crate::ui::line::{Line, Paint};
 use crate::ui::progress::{Change, Meter};
 use crate::ui::screen::{Mode, Screen};
@@ -69,8 +72,8 @@ pub struct Problem<'a> {
 /// is stopped with Ctrl-S.
 ///
 /// The live area goes away with the last event of a transfer ([`Event::is_last`]), [`Reporter::clear`] or the
-/// last clone. The cursor is never hidden, and but for the question for a code no terminal mode is changed, so even a killed
-/// process leaves a usable terminal.
+/// last clone. The cursor is never hidden, and no terminal mode is changed but by [`Keys`] and the question for a code, which put
+/// it back.
 #[derive(Clone)]
 pub struct Reporter {
     inner: Arc<Inner>,
@@ -92,6 +95,8 @@ struct Inner {
     /// How many entries there were to list as not kept, and as skipped.
     unkept: AtomicU64,
     skipped: AtomicU64,
+    /// stdin is what is sent.
+    stdin_is_sent: AtomicBool,
 }
 
 impl Reporter {
@@ -120,19 +125,11 @@ impl Reporter {
     fn on(style: Style, json: bool, screen: Screen) -> Self {
         let (unkept, skipped) = (AtomicU64::new(0), AtomicU64::new(0));
         let (meter, extras, text) = (Arc::default(), OnceLock::new(), OnceLock::new());
-        Self {
-            inner: Arc::new(Inner {
-                style,
-                json,
-                screen,
-                meter,
-                extras,
-                terminal: Terminal::default(),
-                text,
-                unkept,
-                skipped,
-            }),
-        }
+        let terminal = Terminal::default();
+        let stdin_is_sent = AtomicBool::new(false);
+        let inner =
+            Inner { style, json, screen, meter, extras, terminal, text, unkept, skipped, stdin_is_sent };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Has codes shown in these ways too. The first call counts.
@@ -261,6 +258,21 @@ impl Reporter {
         if self.inner.terminal.restore() {
             self.inner.screen.broken_off();
         }
+    }
+
+    /// stdin is what is sent: no keys are read from it.
+    pub fn stdin_is_sent(&self) {
+        self.inner.stdin_is_sent.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads keys from now on, and says which there are; `None` where there is nobody to press any, or no live area. Nothing
+    /// may be asked while they are read.
+    pub fn read_keys(&self, press: impl FnMut(Key) + Send + 'static) -> Option<Keys> {
+        let live = self.inner.screen.mode() == Mode::Live && self.verbosity() > Verbosity::Quiet;
+        let free = self.somebody_is_there() && !self.inner.stdin_is_sent.load(Ordering::Relaxed);
+        let keys = if live && free { Keys::open(press) } else { None };
+        self.inner.meter.lock().unwrap_or_else(PoisonError::into_inner).tells_keys(keys.is_some());
+        keys
     }
 
     /// Takes the live area away, as before a process exits without words. The next event of a transfer

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::code::{CodeArgs, parse_life};
+use crate::cli::pace::PaceArgs;
 use crate::cli::selection::{RecvSelection, SendSelection};
 use crate::cli::text::TextArgs;
 use crate::cli::tools::Tool;
@@ -83,6 +84,8 @@ pub(super) struct SendArgs {
     #[command(flatten)]
     pub(super) meeting: MeetingArgs,
     #[command(flatten)]
+    pub(super) pace: PaceArgs,
+    #[command(flatten)]
     pub(super) output: OutputArgs,
 }
 
@@ -118,6 +121,8 @@ pub(super) struct RecvArgs {
     pub(super) wait: Option<Duration>,
     #[command(flatten)]
     pub(super) meeting: MeetingArgs,
+    #[command(flatten)]
+    pub(super) pace: PaceArgs,
     #[command(flatten)]
     pub(super) talk: OutputArgs,
 }

@@ -1,13 +1,14 @@
-//! The conversation between a transfer and the person: events to the screen, answers and Ctrl-C back.
+//! The conversation between a transfer and the person: events to the screen, answers, keys and Ctrl-C back.
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::cli::pace::Pace;
 use crate::error::ExitCode;
 use crate::event::{Consent, Event};
 use crate::fs::Globs;
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, Stops};
 use crate::transfer::Transfer;
-use crate::ui::Reporter;
+use crate::ui::{Key, Keys, Reporter};
 
 /// Starts a transfer and shows it to its end.
 pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Reporter) -> ExitCode {
@@ -15,6 +16,9 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
     let mut interrupts = Interrupts::listen();
     let mut interrupted = false;
     let mut asked: Option<oneshot::Receiver<(Consent, Option<Globs>)>> = None;
+    let (presser, mut pressed) = mpsc::channel(MOST_KEYS);
+    let (mut keys, mut pace) = (None, Pace::default());
+    let mut stops = Stops::none();
     let mut transfer = start();
     if let Some(least) = reporter.progress_every() {
         transfer.progress_every(least);
@@ -24,6 +28,7 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
             event = transfer.next_event() => match event {
                 Some(event) => {
                     reporter.event(&event);
+                    pace.see(&event);
                     match event {
                         Event::Offered { asks: true, preview, .. } => {
                             asked = Some(ask(reporter, move |reporter| reporter.ask_consent(&preview)));
@@ -31,11 +36,25 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
                         Event::Verify { words } => {
                             asked = Some(ask(reporter, move |reporter| (reporter.ask_verified(&words), None)));
                         }
+                        // Nothing is asked from here on.
+                        Event::Consent { answer: Consent::Accepted } => {
+                            keys = read_keys(reporter, &presser);
+                            if keys.is_some() {
+                                stops = Stops::listen();
+                            }
+                        }
                         _ => (),
                     }
                 }
                 None => break,
             },
+            Some(key) = pressed.recv() => pace.press(key, &mut transfer),
+            () = stops.asked() => {
+                if let Some(keys) = &keys {
+                    keys.rest();
+                }
+                stops.stop();
+            }
             interrupt = interrupts.wait(), if !interrupted => {
                 interrupted = true;
                 transfer.interrupt(interrupt);
@@ -51,10 +70,21 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
             }
         }
     }
+    drop(keys);
     match transfer.finish().await {
         Ok(finish) => finish.exit_code(),
         Err(error) => error.exit_code(),
     }
+}
+
+/// Keys that nobody has looked at: more are lost, as from somebody who leans on one.
+const MOST_KEYS: usize = 16;
+
+fn read_keys(reporter: &Reporter, presser: &mpsc::Sender<Key>) -> Option<Keys> {
+    let presser = presser.clone();
+    reporter.read_keys(move |key| {
+        presser.try_send(key).ok();
+    })
 }
 
 /// Asks on a thread of its own, which nobody waits for if the process ends first.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::drive::bucket::Gate;
 use crate::transport::Link;
 use crate::wire::Channel;
 
@@ -54,8 +55,8 @@ impl Queues {
         }
     }
 
-    /// The channel that has a frame and room for it, control first. Cancel safe.
-    pub async fn sendable(&self, link: &impl Link) -> Channel {
+    /// The channel that has a frame and room for it, control first, and bulk when the gate is open. Cancel safe.
+    pub async fn sendable(&self, link: &impl Link, gate: Gate) -> Channel {
         let control = async {
             match self.control.frames.is_empty() {
                 true => std::future::pending().await,
@@ -63,10 +64,12 @@ impl Queues {
             }
         };
         let bulk = async {
-            match self.bulk.frames.is_empty() {
-                true => std::future::pending().await,
-                false => link.ready(Channel::Bulk).await,
+            match (self.bulk.frames.is_empty(), gate) {
+                (true, _) | (_, Gate::Closed) => std::future::pending().await,
+                (false, Gate::From(at)) => tokio::time::sleep_until(at.into()).await,
+                (false, Gate::Open) => (),
             }
+            link.ready(Channel::Bulk).await
         };
         let (channel, ready) = tokio::select! {
             biased;

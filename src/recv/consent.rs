@@ -12,8 +12,8 @@ use crate::drive::receiving::LazySink;
 use crate::event::{Consent, Event, Preview, needs_attention};
 use crate::fs::{self, DASH, DiskFault, Landing, LeftoverState, Met, OnConflict, Stages};
 use crate::recv::Options;
-use crate::session::{self, Answer};
-use crate::transfer::Teller;
+use crate::session::{self, Answer, Wish};
+use crate::transfer::{Teller, Wishes};
 use crate::wire::peer::{Offer, OfferItem};
 
 /// A receiver's person decides.
@@ -22,6 +22,7 @@ pub(super) struct Decider {
     sink: Arc<LazySink>,
     /// Whether what was offered is a text that is shown and not kept.
     shown: Arc<OnceLock<bool>>,
+    wishes: Wishes,
     streams: bool,
     pub(super) begun: Instant,
     pub(super) accepted: bool,
@@ -48,7 +49,7 @@ struct Question {
 }
 
 impl Decider {
-    pub(super) fn new(options: &Options, sink: Arc<LazySink>, teller: Teller) -> Self {
+    pub(super) fn new(options: &Options, sink: Arc<LazySink>, teller: Teller, wishes: Wishes) -> Self {
         let question = Question {
             teller,
             landing: Landing::in_folder(&options.folder),
@@ -64,7 +65,15 @@ impl Decider {
             on_conflict: options.sink.on_conflict,
             preview: Preview::default(),
         };
-        Self { question, sink, shown: Arc::default(), streams: false, begun: Instant::now(), accepted: false }
+        Self {
+            question,
+            sink,
+            shown: Arc::default(),
+            wishes,
+            streams: false,
+            begun: Instant::now(),
+            accepted: false,
+        }
     }
 
     /// Why it cannot be received as asked for, if that was the answer.
@@ -105,6 +114,10 @@ impl Person for Decider {
 
     async fn room(&mut self) {
         self.question.teller.room().await;
+    }
+
+    async fn wish(&mut self) -> Wish {
+        self.wishes.next().await
     }
 
     fn answer(&mut self, offer: Offer) -> Pin<Box<dyn Future<Output = Answer> + Send>> {

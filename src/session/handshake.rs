@@ -35,8 +35,12 @@ impl Abilities {
     /// Feature bit: a text can be received, of an item whose size says so ([`crate::wire::peer::OfferItem::text`]).
     pub const TEXTS: u32 = 1 << 1;
 
+    /// Feature bit: each side says how fast it wants it ([`crate::wire::peer::PeerMessage::Pace`]).
+    pub const PACING: u32 = 1 << 2;
+
     /// What this build can do.
-    pub const OURS: Self = Self { oldest: PROTOCOL_VERSION, newest: PROTOCOL_VERSION, features: Self::TEXTS };
+    pub const OURS: Self =
+        Self { oldest: PROTOCOL_VERSION, newest: PROTOCOL_VERSION, features: Self::TEXTS | Self::PACING };
 
     /// As associated data.
     pub fn to_bytes(self) -> [u8; 8] {
@@ -282,7 +286,9 @@ mod tests {
     #[test]
     fn features_are_those_of_both() {
         let code = context("aloe-tuba", 417);
-        for (theirs, common) in [(0, 0), (u32::MAX, Abilities::TEXTS), (Abilities::TEXTS, Abilities::TEXTS)] {
+        for (theirs, common) in
+            [(0, 0), (u32::MAX, Abilities::OURS.features), (Abilities::TEXTS, Abilities::TEXTS)]
+        {
             let (r, r_share) = start(Role::Receiver, code, &[3; 64]);
             let other = Abilities { features: theirs, ..Abilities::OURS };
             let (s, s_share) = start_as(Role::Sender, other, code, &[4; 64]);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::session::{Event, Failure, Output, Summary};
+use crate::session::{Event, Failure, Output, Summary, Wish};
 use crate::wire::Channel;
 use crate::wire::peer::{self, Offer, PeerMessage};
 
@@ -39,6 +39,11 @@ impl<J> Outbox<J> {
     /// A question for the person.
     pub fn ask(&mut self, offer: Offer) {
         self.0.push_back(Output::Ask(offer));
+    }
+
+    /// How fast blocks may leave.
+    pub fn pace(&mut self, wish: Wish) {
+        self.0.push_back(Output::Pace(wish));
     }
 
     /// News for whoever watches.

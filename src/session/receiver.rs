@@ -21,6 +21,7 @@ use crate::crypto::keys::Complete;
 use crate::session::clock::{Clock, Silence};
 use crate::session::incoming::Incoming;
 use crate::session::outbox::Outbox;
+use crate::session::pacing::{Alone, Pacing};
 use crate::session::receipt::Receipt;
 use crate::session::receiver::consent::Consent;
 pub use crate::session::receiver::jobs::{Commit, Done, Job, Otherwise, Plan, WrittenChunk};
@@ -110,6 +111,7 @@ pub struct Receiver {
     found: u64,
     linger: Duration,
     writing: Writing,
+    pacing: Pacing,
     receipt: Receipt,
     summary: Summary,
 }
@@ -144,11 +146,18 @@ impl Receiver {
             found: 0,
             linger: LINGER,
             writing: Writing::AtOnce,
+            pacing: Pacing::new(Alone::IsVain),
             receipt: Receipt::new(complete_key),
             summary: Summary::default(),
         };
         receiver.out.wake_at(receiver.clock.wake_at(now));
         receiver
+    }
+
+    /// The same, with both sides able to say how fast they want it.
+    pub fn with_pacing(mut self) -> Self {
+        self.pacing.agreed();
+        self
     }
 
     /// The same, with every chunk held back until its proof is there: for what goes to a pipe.
@@ -209,7 +218,7 @@ impl Receiver {
             }
             State::Deciding => (),
             // While our own disk is at work the sender owes nothing.
-            State::Writing | State::Finishing if self.disk_is_busy() || self.waits_for_a_pipe() => {
+            State::Writing | State::Finishing if self.disk_is_busy() || self.waits_for_somebody() => {
                 self.clock.progress(now);
             }
             State::Waiting | State::Writing | State::Finishing => match self.clock.check(now) {
@@ -239,11 +248,10 @@ impl Receiver {
         self.state == State::Finishing || self.checkpointing || !self.committing.is_empty()
     }
 
-    /// Whether it is a program at either end that takes its time, as it may. A link that brings nothing at all
-    /// is noticed all the same, see [`crate::session::lasting`].
-    fn waits_for_a_pipe(&self) -> bool {
+    /// Whether a person or program at either end takes its time, as it may; a dead link shows in [`crate::session::lasting`].
+    fn waits_for_somebody(&self) -> bool {
         let waited_for = |it: &Incoming| it.planned() && (it.is_open() || self.writing == Writing::Proven);
-        self.outstanding.values().any(waited_for)
+        self.pacing.excuses_silence() || self.outstanding.values().any(waited_for)
     }
 
     fn handle_link_down(&mut self, now: Instant, loss: Loss) {
@@ -289,13 +297,17 @@ impl Machine for Receiver {
             Input::Frame(..) => matches!(self.state, State::Waiting | State::Writing | State::Finishing),
             Input::Disk(_) => self.state != State::Lingering,
             Input::Answer(_) => true,
-            Input::Tick | Input::Cancel(_) => false,
+            Input::Tick | Input::Cancel(_) | Input::Wish(_) => false,
             Input::LinkLost | Input::LinkDown(_) | Input::LinkUp | Input::Broken(_) => false,
         };
         let result = match input {
             Input::Frame(channel, frame) => self.handle_frame(now, channel, frame),
             Input::Disk(done) => self.handle_done(now, done),
             Input::Answer(answer) => self.handle_answer(answer),
+            Input::Wish(wish) => {
+                self.pacing.wish(wish, &mut self.out);
+                Ok(())
+            }
             Input::Tick => self.handle_tick(now),
             Input::LinkLost => Err(Failure::LinkLost),
             Input::Broken(violation) => Err(violation.into()),

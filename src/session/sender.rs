@@ -21,11 +21,12 @@ use crate::crypto::Key;
 use crate::crypto::keys::Complete;
 use crate::session::clock::{Clock, Silence};
 use crate::session::outbox::Outbox;
+use crate::session::pacing::{Alone, Pacing};
 use crate::session::receipt::Receipt;
 pub use crate::session::sender::jobs::{Done, Job, Streamed, Walked};
 use crate::session::sender::reading::{Issued, Outgoing, Reading};
 use crate::session::sender::streaming::Streams;
-use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary, Violation};
+use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary, Violation, Wish};
 use crate::wire::peer::{
     self, AbortReason, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled, Totals,
 };
@@ -71,6 +72,7 @@ pub struct Sender {
     to_resend: VecDeque<(u32, u32)>,
     issued: VecDeque<Issued>,
     streams: Streams,
+    pacing: Pacing,
     /// Bytes read or being read, ever; `acked` runs after it within `window`.
     taken: u64,
     /// Bytes sent or held back.
@@ -105,6 +107,7 @@ impl Sender {
             to_resend: VecDeque::new(),
             issued: VecDeque::new(),
             streams: Streams::of(&config.items, config.totals),
+            pacing: Pacing::new(Alone::Works),
             taken: 0,
             sent: 0,
             withheld: 0,
@@ -126,6 +129,12 @@ impl Sender {
         sender.walk_on();
         sender.out.wake_at(now + CONSENT_WITHIN);
         sender
+    }
+
+    /// The same, with both sides able to say how fast they want it.
+    pub fn with_pacing(mut self) -> Self {
+        self.pacing.agreed();
+        self
     }
 
     fn handle_done(&mut self, done: Done) {
@@ -169,6 +178,9 @@ impl Sender {
             }
             (PeerMessage::Again { entry, chunks }, State::Streaming) => self.handle_again(entry, &chunks)?,
             (PeerMessage::Restart { entry }, State::Streaming) => self.handle_restart(entry)?,
+            (PeerMessage::Pace { paused, limit }, _) => {
+                self.pacing.hear(Wish { paused, limit }, &mut self.out)?
+            }
             (PeerMessage::Complete { mac }, State::Completing) => return self.handle_complete(&mac),
             (other, _) => return Err(Violation::OutOfTurn(other.name()).into()),
         }
@@ -246,8 +258,8 @@ impl Sender {
                 false => Ok(()),
             };
         }
-        if self.streams.are_read() {
-            // Whoever writes into the pipe takes their time.
+        if self.streams.are_read() || self.pacing.excuses_silence() {
+            // Whoever writes into the pipe takes their time, and so does whoever wants it slow.
             self.clock.progress(now);
         }
         match self.clock.check(now) {
@@ -275,6 +287,10 @@ impl Machine for Sender {
                 Ok(())
             }
             Input::Answer(_) => Ok(()),
+            Input::Wish(wish) => {
+                self.pacing.wish(wish, &mut self.out);
+                Ok(())
+            }
             Input::Tick => self.handle_tick(now),
             Input::LinkLost => Err(Failure::LinkLost),
             Input::Broken(violation) => Err(violation.into()),

@@ -124,6 +124,9 @@ impl Teller {
             session::Event::Skipped { path, why } => Some(Event::Skipped { path, reason: why }),
             session::Event::Stalled(silence) => Some(Event::Stalled { silence }),
             session::Event::Moving => Some(Event::Moving),
+            session::Event::Paused { here, there } => Some(Event::Paused { here, there }),
+            session::Event::Resumed => Some(Event::Resumed),
+            session::Event::Limited(bytes_per_second) => Some(Event::Limited { bytes_per_second }),
             session::Event::Disconnected(loss) => Some(Event::Disconnected { loss }),
             session::Event::Finishing => {
                 let progress = meter.progress(now);

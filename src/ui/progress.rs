@@ -35,6 +35,11 @@ pub(crate) struct Meter {
     checking: Option<Checking>,
     stalled_since: Option<Instant>,
     disconnected_since: Option<Instant>,
+    /// Who wants nothing sent for now: the person here, the one at the other side.
+    paused: Option<(bool, bool)>,
+    limit: Option<u64>,
+    /// Whether there are keys to tell of.
+    keys: bool,
     speedometer: Speedometer,
     eta: Eta,
     plain_since: Option<Instant>,
@@ -84,7 +89,16 @@ impl Meter {
     /// transfer.
     pub(crate) fn take(&mut self, now: Instant, event: &Event) -> Change {
         match event {
-            Event::Consent { .. } => *self = Self { way: self.way, ..Self::default() },
+            Event::Consent { .. } => {
+                let Self { way, paused, limit, keys, .. } = *self;
+                *self = Self { way, paused, limit, keys, ..Self::default() };
+            }
+            Event::Paused { here, there } => {
+                self.paused = Some((*here, *there));
+                self.stalled_since = None;
+            }
+            Event::Resumed => self.paused = None,
+            Event::Limited { bytes_per_second } => self.limit = *bytes_per_second,
             Event::Path { path, .. } => self.way = Some(kind(&path.way)),
             Event::Found { bytes, .. } => {
                 self.checking = Some(Checking { bytes: *bytes, moved: self.moved() });
@@ -120,6 +134,11 @@ impl Meter {
             self.eta.note(now, left, speed.filter(|_| self.progress.complete));
         }
         change
+    }
+
+    /// Whether keys are read, so that they are to be told of.
+    pub(crate) fn tells_keys(&mut self, keys: bool) {
+        self.keys = keys;
     }
 
     fn advance(&mut self, progress: &Progress) {
@@ -165,6 +184,8 @@ impl Meter {
             // These have words of their own.
             Event::Stalled { .. }
             | Event::Moving
+            | Event::Paused { .. }
+            | Event::Resumed
             | Event::Disconnected { .. }
             | Event::Reconnected { .. } => {
                 return None;
@@ -180,14 +201,14 @@ impl Meter {
     }
 
     fn rate(&self, now: Instant) -> Option<String> {
-        if self.is_writing() {
+        if self.is_writing() || self.paused.is_some() {
             return None;
         }
         Some(format!("{}/s", text::bytes(self.speedometer.bytes_per_second(now, self.moved())?)))
     }
 
     fn remaining(&self, now: Instant) -> Option<String> {
-        if !self.progress.complete || self.is_writing() {
+        if !self.progress.complete || self.is_writing() || self.paused.is_some() {
             return None;
         }
         Some(format!("{} left", text::duration(self.eta.left(now)?)))
@@ -237,6 +258,15 @@ impl Meter {
 /// What a person is told when nothing comes.
 pub(crate) fn stalled(silence: Duration) -> String {
     format!("nothing has come from the other side for {}…", text::duration(silence))
+}
+
+/// What a person is told while nothing is to be sent.
+pub(crate) fn paused(here: bool, there: bool) -> &'static str {
+    match (here, there) {
+        (true, true) => "paused by both sides",
+        (false, true) => "paused by the other side",
+        (true, false) | (false, false) => "paused",
+    }
 }
 
 /// What a person is told while there is no link.

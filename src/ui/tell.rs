@@ -82,6 +82,10 @@ impl Reporter {
             }
             Event::Stalled { .. } | Event::Moving | Event::Consent { .. } => (),
             Event::Text { text } => self.show_text(text),
+            // The live area says these, too.
+            Event::Paused { here, there } if !live => self.say_note(progress::paused(*here, *there)),
+            Event::Resumed if !live => self.say_note("it goes on"),
+            Event::Paused { .. } | Event::Resumed | Event::Limited { .. } => (),
             Event::Progress(_) | Event::Finishing(_) => (),
         }
     }

@@ -93,6 +93,13 @@ pub enum PeerMessage {
         /// Which entry.
         entry: u32,
     },
+    /// Either way, once both know of it (feature bit 4): what the person there wants from now on.
+    Pace {
+        /// Nothing is to be sent for now.
+        paused: bool,
+        /// Bytes a second at most, above zero.
+        limit: Option<u64>,
+    },
 }
 
 impl PeerMessage {
@@ -107,6 +114,7 @@ impl PeerMessage {
             Self::Bind { .. } | Self::Offer(_) | Self::Totals(_) | Self::End { .. } => false,
             Self::Accept { .. } | Self::Ack { .. } | Self::Complete { .. } => false,
             Self::Farewell | Self::Abort(_) | Self::Heard { .. } | Self::Restart { .. } => false,
+            Self::Pace { .. } => false,
         }
     }
 
@@ -129,6 +137,7 @@ impl PeerMessage {
             Self::Heard { .. } => "heard",
             Self::Again { .. } => "again",
             Self::Restart { .. } => "restart",
+            Self::Pace { .. } => "pace",
         }
     }
 }
@@ -263,6 +272,8 @@ mod tests {
             PeerMessage::Wants { first: 1, wants: vec![Want::From { chunk: 9 }] },
             PeerMessage::Again { entry: 3, chunks: vec![1, 5] },
             PeerMessage::Restart { entry: 3 },
+            PeerMessage::Pace { paused: true, limit: None },
+            PeerMessage::Pace { paused: false, limit: Some(5_000_000) },
         ] {
             assert_eq!(is_heard(&encode(&message)), message.name() == "heard");
             assert_eq!(is_bind(&encode(&message)), message.name() == "bind");

@@ -89,6 +89,7 @@ impl<'t> Victim<'t> {
             while let Some(output) = self.sender.poll() {
                 assert_eq!(self.result, None, "nothing comes after the end");
                 match output {
+                    Output::Pace(_) => (),
                     Output::Send(Channel::Control, frame) => {
                         self.said.push(peer::decode(&frame).expect("what it says is legal"));
                     }

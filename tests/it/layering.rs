@@ -211,6 +211,7 @@ const PURE_FILES: &[&str] = &[
     "server/relay/credentials.rs",
     "server/relay/message.rs",
     "transport/memory.rs",
+    "drive/bucket.rs",
     "doctor/observed.rs",
     "doctor/nat.rs",
     "doctor/judge.rs",

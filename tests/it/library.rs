@@ -200,3 +200,46 @@ fn the_examples_send_and_receive() {
     assert!(sender.number() == Some(0) && sender.stdout.contains("sent 1 files"), "{}", sender.stdout);
     assert_same(&work.path("photos"), &work.path("to/photos"));
 }
+
+/// Either side pauses; both hear of it, nothing more arrives, and afterwards all of it does.
+#[tokio::test]
+async fn either_side_pauses_and_both_hear_of_it() {
+    for here in [true, false] {
+        let work = Work::new();
+        fs::write(work.path("large"), vec![7; 3 << 20]).unwrap();
+        let mut sender = sending(&[work.path("large")]);
+        sender.limit(Some(4 << 20));
+        let mut receiver = receiving(code(&mut sender).await, work.path("to"));
+        offered(&mut receiver).await;
+        receiver.accept();
+        let moves = |event: &Event| match event {
+            Event::Progress(progress) => (progress.bytes > 0).then_some(()),
+            _ => None,
+        };
+        seen(&mut receiver, moves).await;
+        if here {
+            receiver.pause()
+        } else {
+            sender.pause()
+        }
+        let paused = |event: &Event| match event {
+            Event::Paused { here, there } => Some((*here, *there)),
+            _ => None,
+        };
+        assert_eq!(seen(&mut receiver, paused).await, (here, !here));
+        assert_eq!(seen(&mut sender, paused).await, (!here, here));
+        if here {
+            receiver.resume()
+        } else {
+            sender.resume()
+        }
+        let resumed = |event: &Event| matches!(event, Event::Resumed).then_some(());
+        seen(&mut receiver, resumed).await;
+        seen(&mut sender, resumed).await;
+        sender.limit(None);
+        let ends = async { tokio::join!(sender.finish(), receiver.finish()) };
+        let (sent, received) = patiently(ends).await;
+        assert_eq!((exit_code(sent), exit_code(received)), (ExitCode::Done, ExitCode::Done));
+        assert_eq!(fs::read(work.path("to/large")).unwrap(), vec![7; 3 << 20]);
+    }
+}

@@ -13,6 +13,7 @@ mod hostile_sender;
 mod last_words;
 mod ledger;
 mod lost_links;
+mod pacing;
 pub mod pair;
 mod restarts;
 mod side;

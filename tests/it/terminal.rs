@@ -2,6 +2,7 @@
 
 mod choosing;
 mod code;
+mod keys;
 mod prompts;
 
 use crate::support::Work;

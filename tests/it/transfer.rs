@@ -10,6 +10,7 @@ mod entries;
 mod names;
 mod output;
 mod own_codes;
+mod pace;
 mod passed_over;
 mod selection;
 mod servers;

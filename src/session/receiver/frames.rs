@@ -9,7 +9,7 @@ use crate::session::receiver::consent::Consent;
 use crate::session::receiver::{
     ACK_AFTER, Job, MAX_LOOSE_HASHES, PREVIEW_ENTRIES, PREVIEW_WITHIN, Receiver, State, Writing,
 };
-use crate::session::{Event, Failure, Violation};
+use crate::session::{Event, Failure, Violation, Wish};
 use crate::wire::peer::{self, Entry, EntryKind, Offer, PeerMessage, Proof};
 use crate::wire::{
     Channel, DEFAULT_WINDOW_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_OUTSTANDING_ENTRIES,
@@ -51,6 +51,9 @@ impl Receiver {
             }
             PeerMessage::Proofs(proofs) if self.state == State::Writing => {
                 proofs.into_iter().try_for_each(|proof| self.handle_proof(now, proof))
+            }
+            PeerMessage::Pace { paused, limit } => {
+                Ok(self.pacing.hear(Wish { paused, limit }, &mut self.out)?)
             }
             PeerMessage::Farewell if self.state == State::Lingering => {
                 self.end_well();

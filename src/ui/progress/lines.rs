@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::ui::line::{Line, Paint};
-use crate::ui::progress::{Kind, Meter, Phase, stalled};
+use crate::ui::progress::{Kind, Meter, Phase, paused, stalled};
 use crate::ui::text;
 use crate::wire::path::RelPath;
 
@@ -26,6 +26,10 @@ impl Meter {
                 lines.push(Line::default().with(paint, text::shorten(&words, columns)));
             }
             None => lines.extend(self.current(columns)),
+        }
+        let keys = if matches!(self.paused, Some((true, _))) { "p go on" } else { "p pause, + - limit" };
+        if self.keys && text::width(keys) <= columns {
+            lines.push(Line::default().with(Paint::Dim, keys));
         }
         lines
     }
@@ -52,10 +56,11 @@ impl Meter {
         // A number that is left out leaves out what is told of it after it.
         let rate = fits(self.rate(now), 0, GAP);
         let remaining = fits(self.remaining(now).filter(|_| rate.is_some()), 0, GAP);
+        let limit = fits(self.limit.map(|it| format!("limit {}/s", text::bytes(it))), 0, GAP);
         let bar = if percent.is_some() { BAR_COLUMNS.start() + 1 } else { 0 };
         let here = fits(self.were_here(), bar, ", ");
         let way = fits(self.way.map(|it| word(it).to_owned()), bar, GAP);
-        let numbers: String = [bytes, here, rate, remaining, way].into_iter().flatten().collect();
+        let numbers: String = [bytes, here, rate, limit, remaining, way].into_iter().flatten().collect();
         let line = Line::plain(lead);
         match percent {
             Some(percent) if room > *BAR_COLUMNS.start() => {
@@ -69,12 +74,15 @@ impl Meter {
         }
     }
 
-    /// What holds it up, against the will of both.
+    /// What holds it up.
     fn trouble(&self, now: Instant) -> Option<(Paint, String)> {
         let whole = |since: Instant| Duration::from_secs(now.saturating_duration_since(since).as_secs());
         if let Some(since) = self.disconnected_since {
             let time = text::duration(whole(since));
             return Some((Paint::Yellow, format!("connection lost, reconnecting for {time}…")));
+        }
+        if let Some((here, there)) = self.paused {
+            return Some((Paint::Yellow, paused(here, there).to_owned()));
         }
         // A disk that takes its time is no stall.
         let since = self.stalled_since.filter(|_| !self.is_writing())?;

@@ -59,7 +59,7 @@ impl<'t> Victim<'t> {
                     }
                 }
                 Output::Ask(_) => panic!("a sender asks nobody"),
-                Output::Emit(_) => (),
+                Output::Emit(_) | Output::Pace(_) => (),
                 Output::WakeAt(at) => self.wake = at,
                 Output::Relink => self.relinked += 1,
                 Output::Done(result) => self.result = Some(result),

@@ -139,7 +139,7 @@ impl Victim {
                         assert!(self.consent, "the disk is touched before consent");
                         self.jobs.push_back(job);
                     }
-                    Output::Ask(_) => (),
+                    Output::Ask(_) | Output::Pace(_) => (),
                     Output::Emit(event) => self.events.push(event),
                     Output::WakeAt(at) => self.wake = at,
                     Output::Relink => unreachable!("a bare machine has one link"),

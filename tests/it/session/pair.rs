@@ -330,7 +330,7 @@ impl<'t> Pair<'t> {
                     let honest = !self.conditions.garble() && self.conditions.echo == 0;
                     assert!(kept || !honest, "`{path}` is said to be kept and is not");
                 }
-                Output::Emit(_) => (),
+                Output::Emit(_) | Output::Pace(_) => (),
                 Output::Relink => self.relink(Role::Sender),
                 Output::Ask(_) | Output::WakeAt(_) | Output::Done(_) => panic!("a sender asks nobody"),
             }
@@ -360,7 +360,7 @@ impl<'t> Pair<'t> {
                     let answer = self.conditions.answer;
                     self.answer = answer.map(|(after, answer)| (self.now + after, answer));
                 }
-                Output::Emit(_) => (),
+                Output::Emit(_) | Output::Pace(_) => (),
                 Output::Relink => self.relink(Role::Receiver),
                 Output::WakeAt(_) | Output::Done(_) => unreachable!("its side keeps them"),
             }

@@ -82,7 +82,6 @@ impl Terminal {
     }
 
     /// Waits until `text` is on the screen no more.
-    #[expect(dead_code, reason = "of the next commit")]
     pub fn hides(&self, text: &str) {
         self.wait(&format!("an end of `{text}`"), |screen| (!screen.contains(text)).then_some(()));
     }
@@ -102,7 +101,6 @@ impl Terminal {
     }
 
     /// Gives it another width, as a person does with the mouse.
-    #[expect(dead_code, reason = "of the next commit")]
     pub fn resize(&mut self, columns: u16) {
         let (rows, wide) = checked((SIZE.0, columns));
         self.shown.0.lock().unwrap().set_size(rows, wide);

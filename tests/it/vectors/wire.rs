@@ -107,6 +107,8 @@ fn messages() -> Vec<PeerMessage> {
             more: 0,
             totals: Totals { files: 1, ..Totals::default() },
         }),
+        PeerMessage::Pace { paused: true, limit: None },
+        PeerMessage::Pace { paused: false, limit: Some(5_000_000) },
     ]);
     messages
 }
@@ -130,6 +132,7 @@ fn number(message: &PeerMessage) -> u64 {
         PeerMessage::Heard { .. } => 13,
         PeerMessage::Again { .. } => 14,
         PeerMessage::Restart { .. } => 15,
+        PeerMessage::Pace { .. } => 16,
     }
 }
 
@@ -147,7 +150,7 @@ fn every_control_message_has_its_golden_bytes() {
     }
     assert_eq!(figures.len(), messages.len());
     let kinds: std::collections::BTreeSet<u64> = messages.iter().map(number).collect();
-    assert!(kinds.into_iter().eq(0..16), "a kind without a vector");
+    assert!(kinds.into_iter().eq(0..17), "a kind without a vector");
 }
 
 #[test]
