@@ -37,6 +37,7 @@ pub use terminal::Keys;
 #[cfg(unix)]
 mod terminal {
     use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
     use std::time::Duration;
 
@@ -49,6 +50,9 @@ mod terminal {
 
     /// How long it may take to notice that the process came to the foreground, or that the keys are no longer wanted.
     const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+    /// Somebody reads keys: a second reader would take the first one's modes for the shell's.
+    static OPEN: AtomicBool = AtomicBool::new(false);
 
     /// The keys of the terminal at stdin, until this is dropped.
     #[derive(Debug)]
@@ -68,13 +72,18 @@ mod terminal {
     }
 
     impl Keys {
-        /// Reads keys on a thread of its own and calls `press` for each. stdin must be a terminal that nobody else reads.
+        /// Reads keys on a thread of its own and calls `press` for each. stdin must be a terminal that nobody else reads; `None`
+        /// where keys are read already.
         pub fn open(press: impl FnMut(Key) + Send + 'static) -> Option<Self> {
+            if OPEN.swap(true, Ordering::AcqRel) {
+                return None;
+            }
             let modes = Arc::new(Mutex::new(Modes::Theirs));
             let shared = modes.clone();
             let read = move || read_keys(&shared, press);
+            let keys = Self { modes };
             std::thread::Builder::new().name("p2pcp-keys".to_owned()).spawn(read).ok()?;
-            Some(Self { modes })
+            Some(keys)
         }
 
         /// Puts the modes back, for as long as the process is stopped.
@@ -86,6 +95,7 @@ mod terminal {
     impl Drop for Keys {
         fn drop(&mut self) {
             locked(&self.modes).put_back(Modes::Over);
+            OPEN.store(false, Ordering::Release);
         }
     }
 
