@@ -145,7 +145,7 @@ pub(super) const OPTIONS: &[Row] = &[
     rare("turn-servers", Group::Connection).asked().also(&["TURN_SERVERS"]),
     rare("interface", Group::Connection).lasts(),
     rare("reconnect", Group::Connection).lasts(),
-    usual("limit", Group::Connection).lasts(),
+    rare("limit", Group::Connection).lasts(),
     usual("output", Group::Receiving).lasts(),
     usual("yes", Group::Receiving),
     rare("fresh", Group::Receiving),
