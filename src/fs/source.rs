@@ -6,6 +6,8 @@
 //! the frames that the network sends. Numbers are known only from [`Source::next_batch`] to
 //! [`Source::forget`], so memory follows the entries under way and not the size of the tree.
 
+mod shelf;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::fs::pipe::DASH;
 use crate::fs::root::Root;
 use crate::fs::selection::{Links, Selection};
 use crate::fs::skip::{SkipReason, Skipped};
+use crate::fs::source::shelf::Shelf;
 use crate::fs::survey::Survey;
 use crate::fs::walk::{Found, Pass, Step, Walk};
 use crate::wire::path::RelPath;
@@ -55,6 +58,8 @@ pub struct Source {
     streams: u64,
     /// The characters of the stream, where it is a text.
     text: Option<u64>,
+    /// What other sources of the same paths have read.
+    shelf: Option<Arc<Shelf>>,
 }
 
 /// What is remembered of an entry while it is under way.
@@ -112,7 +117,11 @@ impl Source {
             let (first, second) = ((*first).clone(), PathBuf::from(DASH));
             return Err(SourceError::SameName { name: name.clone(), first, second });
         }
-        Ok(Self {
+        Ok(Self::over(roots, selection, stream))
+    }
+
+    fn over(roots: Arc<[Root]>, selection: Arc<Selection>, stream: Option<(RelPath, Mtime)>) -> Self {
+        Self {
             streams: u64::from(stream.is_some()),
             stream,
             text: None,
@@ -125,7 +134,8 @@ impl Source {
             announced: HashMap::new(),
             open: None,
             near: None,
-        })
+            shelf: None,
+        }
     }
 
     /// The same, with a text of so many characters as the stream.
@@ -133,7 +143,7 @@ impl Source {
         Self { text: Some(characters), ..self }
     }
 
-    /// A second walk that only counts, on its own and at its own pace.
+    /// A second walk that only counts, on its own and at its own pace; clones of it count together.
     pub fn survey(&self) -> Survey {
         let walk = Walk::new(Arc::clone(&self.roots), Arc::clone(&self.selection), Pass::Survey);
         Survey::new(walk, self.streams)
@@ -222,14 +232,7 @@ impl Source {
         Entry { path: found.path, kind: found.kind }
     }
 
-    /// Reads chunk `index` (its offset in [`CHUNK_BYTES`]) of an announced file.
-    ///
-    /// One file is open at a time, so chunks are best read in order; they may be read again in any order.
-    ///
-    /// # Errors
-    /// [`SourceFault::Changed`] as the head of this file says; `Gone`, `Denied` or `Io` when it cannot be
-    /// read, and `Io` for a chunk that no announced file has.
-    pub fn read_chunk(&mut self, entry: u32, index: u32) -> Result<ChunkRead, SourceFault> {
+    fn read_from_disk(&mut self, entry: u32, index: u32) -> Result<ChunkRead, SourceFault> {
         let (size, ..) = self.announced.get(&entry).and_then(|it| it.file).ok_or(SourceFault::Io)?;
         let start = u64::from(index) * u64::from(CHUNK_BYTES);
         let end = size.min(start + u64::from(CHUNK_BYTES));
