@@ -5,6 +5,7 @@
 mod advice;
 mod catalogue;
 mod exit;
+mod unverified;
 
 use std::io;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::connect::ConnectError;
 use crate::dial::ProxyUrlError;
 pub use crate::error::catalogue::{Group, catalogue};
 pub use crate::error::exit::{ExitCode, Finish};
+pub use crate::error::unverified::Unverified;
 use crate::event::Event;
 use crate::fs::{DiskFault, GlobError, SourceError};
 use crate::interrupt::Interrupt;
@@ -79,6 +81,9 @@ pub enum Error {
     /// The paths cannot be sent.
     #[error("{0}")]
     Source(#[from] SourceError),
+    /// What can be read only once cannot be sent to several.
+    #[error("standard input can be read only once, and so be sent to one receiver")]
+    StreamForMany,
     /// The code that a sender asked for is none.
     #[error("that cannot be a code")]
     OwnCode(#[source] CodeError),
@@ -182,30 +187,6 @@ pub enum Error {
     /// The server failed.
     #[error("the server failed")]
     Serve(#[from] ServerError),
-}
-
-/// Why a transfer was not begun after words were shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unverified {
-    /// The person here says that they differ.
-    Here,
-    /// The one there does.
-    There,
-    /// Nobody here could be asked.
-    NobodyHere,
-    /// Nobody there could be.
-    NobodyThere,
-}
-
-impl Unverified {
-    fn sentence(self) -> &'static str {
-        match self {
-            Self::Here => "not begun: the words are not the same on both sides",
-            Self::There => "the other side says that the words are not the same",
-            Self::NobodyHere => "the other side wants words compared, and nobody is here to do it",
-            Self::NobodyThere => "nobody is on the other side to compare the words",
-        }
-    }
 }
 
 fn join_sentence(error: &ConnectError) -> String {
@@ -325,6 +306,7 @@ impl Error {
             | Self::NoInterface { .. }
             | Self::RelayNeedsServer
             | Self::Source(_)
+            | Self::StreamForMany
             | Self::Clean(_)
             | Self::NoRendezvous
             | Self::CodeUnused { .. }

@@ -4,10 +4,10 @@ mod able;
 mod again;
 mod beckoning;
 mod place;
+mod share;
 pub(crate) mod verify;
 mod watcher;
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -18,18 +18,19 @@ use tokio::sync::Mutex;
 
 use crate::code::{Code, WordCount};
 use crate::connect::ice::IceServers;
-use crate::connect::{Better, Bound, ConnectError, Limit, Policy, Surroundings, Waiting};
+use crate::connect::{Better, Bound, ConnectError, Limit, Policy, Surroundings};
 use crate::crypto::Role;
 use crate::dial::Dialer;
 use crate::drive;
 use crate::drive::sending::SendingHands;
 use crate::error::{Error, Side};
 use crate::event::Event;
-use crate::fs::{Inlet, Selection, Source, host};
-use crate::lan::{Neighbours, Scope};
+use crate::fs::{Selection, host};
+use crate::lan::Scope;
 use crate::send::again::Again;
 use crate::send::beckoning::beckoning;
 use crate::send::place::Place;
+use crate::send::share::{Gate, Share};
 use crate::send::watcher::Watcher;
 use crate::session::Summary;
 use crate::session::handshake::Abilities;
@@ -41,19 +42,12 @@ use crate::transport::peer::{LaneError, WebRtcLink};
 use crate::wire::ice::TurnServer;
 use crate::wire::path::RelPath;
 use crate::wire::peer::{AbortReason, Totals};
-use crate::wire::signaling::Nameplate;
 
 /// Codes that one run may burn.
 pub const MAX_CODES: u32 = 3;
 
 /// Longest wait for a signaling server to answer.
 pub const SERVER_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long the paths are counted before the code is shown; the rest is counted meanwhile.
-const COUNT_FOR: Duration = Duration::from_millis(300);
-
-/// Entries counted between two looks at the clock.
-const COUNT_STEP: usize = 1000;
 
 /// Where the peers meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,31 +163,49 @@ impl Sender {
     /// # Panics
     /// Outside of a tokio runtime with I/O and time.
     pub fn start(self) -> Transfer {
-        let limit = self.options.limit;
-        let mut transfer = Transfer::start(|teller, stop| run(self.options, teller, stop));
-        transfer.limit(limit);
-        transfer
+        started(self.options, None)
+    }
+
+    /// Starts the same for so many receivers at once: a transfer for each, with a code of its own. What several need at about
+    /// the same time is read and hashed once; none waits for another.
+    ///
+    /// # Errors
+    /// What is wrong with the paths, as they are looked at here; [`Error::StreamForMany`] with [`Options::stdin`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time.
+    pub fn start_for(self, receivers: usize) -> Result<Vec<Transfer>, Error> {
+        if self.options.stdin.is_some() || self.options.text.is_some() {
+            return Err(Error::StreamForMany);
+        }
+        // One code cannot be several.
+        let options = Options { code: None, ..self.options };
+        let shares = Share::open(&options)?.among(receivers);
+        Ok(shares.into_iter().map(|share| started(options.clone(), Some(share))).collect())
     }
 }
 
-async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summary, Duration), Error> {
-    let neighbours = Neighbours::listen(match options.meeting {
-        Meeting::Here(scope) => scope,
-        Meeting::Server(_) => Scope::Loopback,
-    });
-    let (source, inlet) = open(&options)?;
-    let mut survey = source.survey();
-    let counting = Instant::now();
-    let mut totals = Totals::default();
-    while !totals.complete && counting.elapsed() < COUNT_FOR {
-        totals = survey.step(COUNT_STEP);
-    }
+fn started(options: Options, share: Option<Share>) -> Transfer {
+    let limit = options.limit;
+    let mut transfer = Transfer::start(|teller, stop| run(options, share, teller, stop));
+    transfer.limit(limit);
+    transfer
+}
+
+async fn run(
+    options: Options,
+    share: Option<Share>,
+    teller: Teller,
+    mut stop: Stop,
+) -> Result<(Summary, Duration), Error> {
+    let share = share.map_or_else(|| Share::open(&options), Ok)?;
+    let Share { source, survey, totals, inlet, gate } = share;
     let (items, more) = source.offer_items();
     let told = Totals { complete: totals.complete && inlet.is_none(), ..totals };
     teller.tell(Event::Sending { items: items.clone(), more, totals: told });
 
     let (bound, place) = tokio::select! {
-        met = meet(&options, neighbours, &teller) => met?,
+        met = meet(&options, &gate, &teller) => met?,
         interrupt = stop.wait() => return Err(Error::Interrupted { interrupt, again: None }),
     };
     teller.tell(Event::Path { path: bound.path.clone(), better: false });
@@ -223,19 +235,6 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
     Ok((ended.result.map_err(failed)?, person.begun.elapsed()))
 }
 
-/// What is sent, and what of it is read until it ends.
-fn open(options: &Options) -> Result<(Source, Option<Inlet>), Error> {
-    let selection = options.selection.clone();
-    if let Some(text) = &options.text {
-        let inlet = Inlet::text(text);
-        let source = Source::open_beside(&[], selection, Some(inlet.announced()))?;
-        return Ok((source.with_text(text.chars().count() as u64), Some(inlet)));
-    }
-    let inlet = options.stdin.clone().map(Inlet::stdin).transpose()?;
-    let stream = inlet.as_ref().map(Inlet::announced);
-    Ok((Source::open_beside(&options.paths, selection, stream)?, inlet))
-}
-
 /// Resolves when it is to end early.
 pub(crate) async fn cancelled(mut stop: Stop) -> AbortReason {
     stop.wait().await;
@@ -247,14 +246,11 @@ pub(crate) type Finding = Pin<Box<dyn Future<Output = Option<WebRtcLink>> + Send
 
 /// Shows codes until somebody has one: at most [`MAX_CODES`], as each wrong guess burns one. The place
 /// where the peers met stays open, as they may need it again.
-async fn meet(options: &Options, neighbours: Neighbours, teller: &Teller) -> Result<(Bound, Place), Error> {
-    let taken: HashSet<Nameplate> = neighbours.nameplates().await;
+async fn meet(options: &Options, gate: &Gate, teller: &Teller) -> Result<(Bound, Place), Error> {
     let mut burnt = 0;
     loop {
         let own = options.code.as_ref().filter(|_| burnt == 0);
-        let (mut place, signaling) = Place::open(options, own.map(Code::nameplate), &taken).await?;
-        teller.tell(Event::Rendezvous { url: place.url.to_string() });
-        let waiting = Waiting::create(signaling, options.words, own).await.map_err(Error::Meeting)?;
+        let (mut place, waiting) = gate.pass(options, own, teller).await?;
         if options.lives_for.is_some_and(|it| it > waiting.lives_for()) {
             let minutes = waiting.lives_for().as_secs() / 60;
             teller.tell(Event::Note { text: format!("the server keeps a code for {minutes} min only") });

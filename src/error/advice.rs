@@ -39,6 +39,7 @@ impl Error {
             Self::Unverified(Unverified::NobodyThere) => {
                 "on the other side, run it in a terminal; or go without `--verify`"
             }
+            Self::StreamForMany => "write it to a file first, and send that",
             Self::NobodyToVerify => "run it in a terminal, or go without",
             Self::NoCode => "run `p2pcp recv CODE` with the code that the sender shows",
             Self::ServerAddress(_) => {

@@ -69,6 +69,7 @@ fn typed() -> Vec<Error> {
         Error::OwnCode(CodeError::WordCount { got: 1 }),
         Error::OwnCode(CodeError::UnknownWord { typed: "alo".to_owned(), suggestions: vec!["aloe"] }),
         Error::NobodyToVerify,
+        Error::StreamForMany,
         Error::NoCode,
         Error::TurnServers(IceUrlError::Credentials),
         Error::NoInterface { name: "eth9".to_owned(), known: vec!["eth0".to_owned(), "wlan0".to_owned()] },

@@ -116,7 +116,7 @@ impl Error {
             | Self::Setting { .. }
             | Self::NoInterface { .. }
             | Self::RelayNeedsServer => ExitCode::Usage,
-            Self::OwnCode(_) | Self::NobodyToVerify => ExitCode::Usage,
+            Self::OwnCode(_) | Self::NobodyToVerify | Self::StreamForMany => ExitCode::Usage,
             Self::Unverified(_) => ExitCode::Declined,
             Self::Lan(LanError::Taken(_) | LanError::NoPortFor(_)) | Self::CodeUnused { .. } => {
                 ExitCode::Code

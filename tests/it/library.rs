@@ -57,6 +57,45 @@ async fn offered(receiver: &mut Transfer) {
 
 fn is_a_handle_for_any_thread<T: Send + 'static>(_: &T) {}
 
+/// One read for all of them is a matter of the file system's door; here they share nothing but the files.
+#[tokio::test]
+async fn one_sender_serves_several_receivers_at_once() {
+    let work = Work::new();
+    work.tree("from").file("a.txt", "abc").file("b/c.bin", vec![5; 3_000_000]);
+    let mut options = send::Options::new([work.path("from")]);
+    options.meeting = Meeting::Here(Scope::Loopback);
+    let mut senders = Sender::new(options).start_for(3).unwrap();
+    let mut receivers = Vec::new();
+    for (sender, to) in senders.iter_mut().zip(["to1", "to2", "to3"]) {
+        receivers.push(receiving(code(sender).await, work.path(to)));
+    }
+    for receiver in &mut receivers {
+        offered(receiver).await;
+    }
+    assert!(receivers[0].accept() && receivers[1].decline() && receivers[2].accept());
+    let all = receivers.into_iter().chain(senders).map(Transfer::finish);
+    let ended = patiently(futures_util::future::join_all(all)).await;
+    for (place, ended) in ended.into_iter().enumerate() {
+        match place % 3 {
+            1 => assert_eq!(ended.unwrap_err().exit_code(), ExitCode::Declined, "{place}"),
+            _ => assert_eq!(ended.unwrap(), Finish::Done, "{place}"),
+        }
+    }
+    assert_same(&work.path("from"), &work.path("to1/from"));
+    assert_same(&work.path("from"), &work.path("to3/from"));
+    assert!(!work.path("to2").exists());
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_to_several_is_said_before_anything_starts() {
+    let work = Work::new();
+    let missing = Sender::new(send::Options::new([work.path("missing")])).start_for(2);
+    assert!(matches!(missing.unwrap_err(), Error::Source(_)));
+    let mut options = send::Options::new([work.path("")]);
+    options.stdin = p2pcp::wire::path::RelPath::parse("stdin").ok();
+    assert!(matches!(Sender::new(options).start_for(2).unwrap_err(), Error::StreamForMany));
+}
+
 #[tokio::test]
 async fn events_tell_all_entries_of_a_transfer_and_its_end() {
     let work = Work::new();

@@ -52,8 +52,9 @@ fn the_catalogue_has_every_failure() {
         Error::CodeUnused { .. } => 26,
         Error::Unverified(_) => 27,
         Error::NobodyToVerify => 28,
+        Error::StreamForMany => 29,
     };
-    assert_all("Error", 29, all().iter().map(number));
+    assert_all("Error", 30, all().iter().map(number));
 }
 
 #[test]
