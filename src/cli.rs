@@ -11,6 +11,7 @@ mod config;
 mod converse;
 mod environment;
 mod man;
+mod many;
 mod meeting;
 mod options;
 mod pace;
@@ -176,6 +177,9 @@ async fn run_send(
     if args.selection.dry_run {
         return exit_code(dry_run::run(paths, selection, reporter).await);
     }
+    if stdin && args.many.is_many() {
+        return Err(Error::StreamForMany);
+    }
     if stdin {
         reporter.stdin_is_sent();
     }
@@ -197,9 +201,13 @@ async fn run_send(
         lanes: args.meeting.lanes,
         limit: args.pace.limit,
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
-        again: again::line(typed, &[], &[]),
+        again: if args.many.keep { many::KEPT_AGAIN.to_owned() } else { again::line(typed, &[], &[]) },
     };
-    Ok(converse(|| Sender::new(options).start(), reporter).await)
+    let sender = Sender::new(options);
+    match args.many.send(&sender, reporter).await {
+        Some(code) => code,
+        None => Ok(converse(|| sender.start(), reporter).await),
+    }
 }
 
 async fn run_recv(

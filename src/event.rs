@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::code::Code;
-pub use crate::event::details::{Consent, Preview, Progress};
+pub use crate::event::details::{Consent, Preview, Progress, Tally};
 pub(crate) use crate::event::details::{leftover_state, needs_attention};
 use crate::fs::Leftover;
 pub use crate::session::{Loss, Summary};
@@ -239,6 +239,14 @@ pub enum Event {
         /// The exit code of a command that did this.
         exit_code: u8,
     },
+    /// A command that sends to several has ended for all of them. A [`crate::Transfer`] has one receiver, and never says so.
+    Served {
+        /// How many, and how it went for them.
+        #[serde(flatten)]
+        tally: Tally,
+        /// The exit code.
+        exit_code: u8,
+    },
 }
 
 impl Event {
@@ -246,11 +254,16 @@ impl Event {
     ///
     /// What could change a terminal is escaped, so a line can be shown as it is.
     pub fn line(&self) -> String {
-        json::line(self)
+        json::line(self, None)
+    }
+
+    /// The same, of one of several receivers: with `receiver`, its number.
+    pub fn line_of(&self, receiver: u32) -> String {
+        json::line(self, Some(receiver))
     }
 
     /// Every kind that there is, as [`Event::name`] gives it.
-    pub const NAMES: [&str; 30] = [
+    pub const NAMES: [&str; 31] = [
         "sending",
         "rendezvous",
         "code",
@@ -281,6 +294,7 @@ impl Event {
         "warning",
         "finished",
         "failed",
+        "served",
     ];
 
     /// Its kind: the `event` of its line.
@@ -316,11 +330,12 @@ impl Event {
             Self::Warning { .. } => "warning",
             Self::Finished { .. } => "finished",
             Self::Failed { .. } => "failed",
+            Self::Served { .. } => "served",
         }
     }
 
     /// Whether nothing comes after it.
     pub fn is_last(&self) -> bool {
-        matches!(self, Self::Finished { .. } | Self::Failed { .. })
+        matches!(self, Self::Finished { .. } | Self::Failed { .. } | Self::Served { .. })
     }
 }

@@ -22,6 +22,7 @@ mod leftovers;
 mod line;
 mod listing;
 mod logging;
+mod many;
 mod note;
 mod progress;
 mod prompt;
@@ -97,6 +98,8 @@ struct Inner {
     skipped: AtomicU64,
     /// stdin is what is sent.
     stdin_is_sent: AtomicBool,
+    /// Whom it is about, where there are several receivers.
+    receiver: Option<many::Receiver>,
 }
 
 impl Reporter {
@@ -127,8 +130,20 @@ impl Reporter {
         let (meter, extras, text) = (Arc::default(), OnceLock::new(), OnceLock::new());
         let terminal = Terminal::default();
         let stdin_is_sent = AtomicBool::new(false);
-        let inner =
-            Inner { style, json, screen, meter, extras, terminal, text, unkept, skipped, stdin_is_sent };
+        let receiver = None;
+        let inner = Inner {
+            style,
+            json,
+            screen,
+            meter,
+            extras,
+            terminal,
+            text,
+            unkept,
+            skipped,
+            stdin_is_sent,
+            receiver,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -164,7 +179,7 @@ impl Reporter {
 
     fn event_at(&self, now: Instant, event: &Event) {
         if self.inner.json {
-            json::print(event);
+            json::print(event, self.receiver());
         }
         if self.inner.style.verbosity == Verbosity::Silent {
             return;
@@ -194,7 +209,9 @@ impl Reporter {
         if let Some(line) = plain {
             self.say(Verbosity::Normal, line);
         }
-        self.tell(event);
+        if self.is_for_one(event) {
+            self.tell(event);
+        }
     }
 
     /// Asks whether to receive what was offered, and where it can be chosen from, what of it: `None` is all.
@@ -228,11 +245,11 @@ impl Reporter {
         if !self.somebody_is_there() {
             return Consent::Unattended;
         }
+        let Some(_turn) = self.turn_to_ask() else { return Consent::Unattended };
         prompt::forget_type_ahead();
-        match prompt::agreed(&self.inner.screen, question, &mut io::stdin().lock()) {
-            true => Consent::Accepted,
-            false => Consent::Declined,
-        }
+        let agreed = prompt::agreed(&self.inner.screen, question, &mut io::stdin().lock());
+        self.reopen_crowded_area();
+        if agreed { Consent::Accepted } else { Consent::Declined }
     }
 
     /// Asks whether the other side shows the same words, as [`Reporter::ask_consent`] asks.
@@ -269,7 +286,9 @@ impl Reporter {
     /// may be asked while they are read.
     pub fn read_keys(&self, press: impl FnMut(Key) + Send + 'static) -> Option<Keys> {
         let live = self.inner.screen.mode() == Mode::Live && self.verbosity() > Verbosity::Quiet;
-        let free = self.somebody_is_there() && !self.inner.stdin_is_sent.load(Ordering::Relaxed);
+        // Beside others it would not be clear whom a key is about.
+        let alone = self.inner.receiver.is_none();
+        let free = alone && self.somebody_is_there() && !self.inner.stdin_is_sent.load(Ordering::Relaxed);
         let keys = if live && free { Keys::open(press) } else { None };
         self.inner.meter.lock().unwrap_or_else(PoisonError::into_inner).tells_keys(keys.is_some());
         keys
@@ -287,6 +306,9 @@ impl Reporter {
     }
 
     fn open_live_area(&self) {
+        if self.open_crowded_area() {
+            return;
+        }
         let meter = Arc::clone(&self.inner.meter);
         self.inner.screen.open(move |columns| {
             let now = Instant::now();
@@ -307,6 +329,10 @@ impl Reporter {
 
     fn say_note(&self, sentence: &str) {
         self.say(Verbosity::Normal, Line::plain(sentence));
+    }
+
+    fn say_plainly(&self, line: Line) {
+        self.say(Verbosity::Normal, line);
     }
 
     fn say_warning(&self, sentence: &str) {

@@ -11,7 +11,11 @@ const STARTING_OVER: [&str; 2] = ["--fresh", "--no-resume"];
 /// What was typed without the code, and `code` in its place; and without flags that start over.
 pub(super) fn line(typed: &[OsString], codes: &[String], code: &[&str]) -> String {
     let mut kept: Vec<_> = typed.iter().skip(1).map(|it| it.to_string_lossy()).collect();
-    kept.retain(|it| !STARTING_OVER.contains(&it.as_ref()));
+    kept.retain(|it| !STARTING_OVER.contains(&it.as_ref()) && !it.starts_with("--to="));
+    // It is one of several receivers who needs it again.
+    if let Some(place) = kept.iter().position(|it| it == "--to") {
+        kept.drain(place..kept.len().min(place + 2));
+    }
     for place in 0..kept.len() {
         let is_proxy = kept[place].starts_with("--proxy=") || (place > 0 && kept[place - 1] == "--proxy");
         if is_proxy && let Some(shown) = without_password(&kept[place]) {
@@ -49,6 +53,14 @@ mod tests {
     fn a_sender_types_the_same_again_as_a_shell_takes_it() {
         let line = line(&typed(&["/usr/bin/p2pcp", "send", "my photos", "it's", "a.txt", ""]), &[], &[]);
         assert_eq!(line, r"p2pcp send 'my photos' 'it'\''s' a.txt ''");
+    }
+
+    #[test]
+    fn what_failed_for_one_of_several_is_sent_again_to_one() {
+        for several in [&["--to", "3"][..], &["--to=3"]] {
+            let typed = typed(&[&["p2pcp", "send"], several, &["--local", "a"]].concat());
+            assert_eq!(line(&typed, &[], &[]), "p2pcp send --local a");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::code::{CodeArgs, parse_life};
+use crate::cli::many::ManyArgs;
 use crate::cli::pace::PaceArgs;
 use crate::cli::selection::{RecvSelection, SendSelection};
 use crate::cli::text::TextArgs;
@@ -77,6 +78,8 @@ pub(super) struct SendArgs {
     pub(super) name: RelPath,
     #[command(flatten)]
     pub(super) text: TextArgs,
+    #[command(flatten)]
+    pub(super) many: ManyArgs,
     #[command(flatten)]
     pub(super) code: CodeArgs,
     #[command(flatten)]

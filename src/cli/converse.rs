@@ -3,7 +3,7 @@
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cli::pace::Pace;
-use crate::error::ExitCode;
+use crate::error::{Error, ExitCode, Finish};
 use crate::event::{Consent, Event};
 use crate::fs::Globs;
 use crate::interrupt::{Interrupts, Stops};
@@ -13,13 +13,25 @@ use crate::ui::{Key, Keys, Reporter};
 /// Starts a transfer and shows it to its end.
 pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Reporter) -> ExitCode {
     // Before anything happens that a signal must not tear.
-    let mut interrupts = Interrupts::listen();
+    let interrupts = Interrupts::listen();
+    match watch(start(), reporter, interrupts, |_| true).await {
+        Ok(finish) => finish.exit_code(),
+        Err(error) => error.exit_code(),
+    }
+}
+
+/// Shows a transfer to its end, but for events that `is_shown` keeps back.
+pub(super) async fn watch(
+    mut transfer: Transfer,
+    reporter: &Reporter,
+    mut interrupts: Interrupts,
+    mut is_shown: impl FnMut(&Event) -> bool,
+) -> Result<Finish, Error> {
     let mut interrupted = false;
     let mut asked: Option<oneshot::Receiver<(Consent, Option<Globs>)>> = None;
     let (presser, mut pressed) = mpsc::channel(MOST_KEYS);
     let (mut keys, mut pace) = (None, Pace::default());
     let mut stops = Stops::none();
-    let mut transfer = start();
     if let Some(least) = reporter.progress_every() {
         transfer.progress_every(least);
     }
@@ -27,7 +39,9 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
         tokio::select! {
             event = transfer.next_event() => match event {
                 Some(event) => {
-                    reporter.event(&event);
+                    if is_shown(&event) {
+                        reporter.event(&event);
+                    }
                     pace.see(&event);
                     match event {
                         Event::Offered { asks: true, preview, .. } => {
@@ -71,10 +85,7 @@ pub(super) async fn converse(start: impl FnOnce() -> Transfer, reporter: &Report
         }
     }
     drop(keys);
-    match transfer.finish().await {
-        Ok(finish) => finish.exit_code(),
-        Err(error) => error.exit_code(),
-    }
+    transfer.finish().await
 }
 
 /// Keys that nobody has looked at: more are lost, as from somebody who leans on one.

@@ -124,6 +124,8 @@ pub(super) const OPTIONS: &[Row] = &[
     rare("follow-symlinks", Group::What).lasts(),
     rare("max-size", Group::What).lasts(),
     usual("dry-run", Group::What),
+    usual("to", Group::What),
+    rare("keep", Group::What),
     usual("words", Group::What).lasts(),
     rare("ttl", Group::What).lasts(),
     usual("qr", Group::What).lasts(),

@@ -52,6 +52,28 @@ pub struct Progress {
     pub seconds_left: Option<u64>,
 }
 
+/// How it went for several receivers: how many there were, and of those how many did what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Tally {
+    /// All of them.
+    pub receivers: u32,
+    /// Received everything.
+    pub complete: u32,
+    /// Received what could be kept, or sent; not all.
+    pub partly: u32,
+    /// Said no.
+    pub declined: u32,
+    /// Did not come, or did not have the right code.
+    pub unmet: u32,
+    /// Were lost.
+    pub lost: u32,
+    /// Were served or waited for when this side was interrupted.
+    pub interrupted: u32,
+    /// Anything else.
+    pub failed: u32,
+}
+
 /// What a receiving side says to an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -20,13 +20,15 @@ use crate::wire::peer::{Offer, OfferItem, Outcome, SourceFault, Totals};
 #[derive(serde::Serialize)]
 struct Line<'a> {
     v: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receiver: Option<u32>,
     #[serde(flatten)]
     event: &'a Event,
 }
 
-/// One event as one line.
-pub(super) fn line(event: &Event) -> String {
-    let raw = serde_json::to_string(&Line { v: VERSION, event })
+/// One event as one line; of which receiver, where there are several.
+pub(super) fn line(event: &Event, receiver: Option<u32>) -> String {
+    let raw = serde_json::to_string(&Line { v: VERSION, receiver, event })
         .expect("all keys are text and nothing else can fail");
     if !raw.contains(is_unsafe_to_show) {
         return raw;

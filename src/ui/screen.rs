@@ -5,7 +5,7 @@
 //! so never call in here while holding a lock that `draw` takes.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use console::Term;
@@ -28,11 +28,23 @@ pub(crate) enum Mode {
     Plain,
 }
 
+/// What a handle of the screen is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All there is to say.
+    Whole,
+    /// One transfer, after which others come: it leaves the live area to them.
+    OneAfterTheOther,
+    /// One transfer beside others: each of its lines begins with this, and the live area is not its own.
+    OneOfMany(String),
+}
+
 /// Stderr, or what stands in for it in tests.
 pub(crate) struct Screen {
     mode: Mode,
     colour: bool,
-    shown: Mutex<Shown>,
+    part: Part,
+    shown: Arc<Mutex<Shown>>,
 }
 
 struct Shown {
@@ -53,7 +65,14 @@ enum Live {
 impl Screen {
     /// A screen that writes to `sink`; [`Mode::Live`] draws its live area on stderr.
     pub(crate) fn new(mode: Mode, colour: bool, sink: Box<dyn Write + Send>) -> Self {
-        Self { mode, colour, shown: Mutex::new(Shown { sink, live: Live::Off, asking: false }) }
+        let shown = Arc::new(Mutex::new(Shown { sink, live: Live::Off, asking: false }));
+        Self { mode, colour, part: Part::Whole, shown }
+    }
+
+    /// Another handle of the same screen.
+    pub(crate) fn part(&self, part: Part) -> Self {
+        let Self { mode, colour, shown, .. } = self;
+        Self { mode: *mode, colour: *colour, part, shown: Arc::clone(shown) }
     }
 
     /// What it can do.
@@ -94,6 +113,13 @@ impl Screen {
             out.push('\n');
         }
         for line in lines {
+            if let Part::OneOfMany(label) = &self.part {
+                // An empty line keeps apart what the label keeps together.
+                if *line == Line::default() {
+                    continue;
+                }
+                Line::plain(label).render(self.colour, &mut out);
+            }
             line.render(self.colour, &mut out);
             out.push('\n');
         }
@@ -112,7 +138,12 @@ impl Screen {
     /// Writes a question and leaves the cursor behind it; the answer's line end closes it.
     pub(crate) fn question(&self, question: &Line) {
         let mut shown = self.lock();
+        // It would be drawn over the question.
+        shown.take_away(Live::Off);
         let mut out = String::new();
+        if let Part::OneOfMany(label) = &self.part {
+            Line::plain(label).render(self.colour, &mut out);
+        }
         question.render(self.colour, &mut out);
         shown.write(&out);
         shown.asking = true;
@@ -135,7 +166,8 @@ impl Screen {
     /// its own. Does nothing in [`Mode::Plain`], when it is shown, or after [`Screen::close`].
     pub(crate) fn open(&self, draw: impl Fn(usize) -> Vec<Line> + Clone + Send + Sync + 'static) {
         let mut shown = self.lock();
-        if self.mode == Mode::Plain || !matches!(shown.live, Live::Off) {
+        let own = !matches!(self.part, Part::OneOfMany(_));
+        if self.mode == Mode::Plain || !own || shown.asking || !matches!(shown.live, Live::Off) {
             return;
         }
         let colour = self.colour;
@@ -161,12 +193,18 @@ impl Screen {
 
     /// Takes the live area away and leaves no trace of it; [`Screen::open`] may bring it back.
     pub(crate) fn clear(&self) {
-        self.lock().take_away(Live::Off);
+        if !matches!(self.part, Part::OneOfMany(_)) {
+            self.lock().take_away(Live::Off);
+        }
     }
 
-    /// Takes the live area away for good.
+    /// Takes the live area away for good, as far as it is this one's.
     pub(crate) fn close(&self) {
-        self.lock().take_away(Live::Over);
+        match self.part {
+            Part::Whole => self.lock().take_away(Live::Over),
+            Part::OneAfterTheOther => self.lock().take_away(Live::Off),
+            Part::OneOfMany(_) => (),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shown> {
@@ -175,9 +213,9 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl Drop for Shown {
     fn drop(&mut self) {
-        self.close();
+        self.take_away(Live::Over);
     }
 }
 

@@ -80,6 +80,7 @@ impl Reporter {
                 let problem = Problem { sentence: error, cause: cause.as_deref(), hint: hint.as_deref() };
                 self.failed(&problem);
             }
+            Event::Served { tally, .. } => self.served(tally),
             Event::Stalled { .. } | Event::Moving | Event::Consent { .. } => (),
             Event::Text { text } => self.show_text(text),
             // The live area says these, too.
@@ -111,7 +112,10 @@ impl Reporter {
         let mut line = Line::plain("code: ");
         line.append(code);
         let other = Line::plain("on the other side, type: ").with(Paint::Bold, receive_line);
-        self.inner.screen.print(&[line, other]);
+        match self.is_one_of_many() {
+            true => self.inner.screen.print(&[other]),
+            false => self.inner.screen.print(&[line, other]),
+        }
     }
 
     /// Somebody guessed, and a new code follows ([`Reporter::code`]). `remaining_codes` may still be

@@ -26,7 +26,10 @@ pub fn checked(line: &str) -> Value {
     let known = schema["$defs"][format!("event_{kind}")]["properties"].as_object();
     let known = known.unwrap_or_else(|| panic!("the schema has no `{kind}`"));
     for field in event.as_object().unwrap().keys() {
-        assert!(["v", "event"].contains(&field.as_str()) || known.contains_key(field), "`{field}` in {line}");
+        assert!(
+            ["v", "receiver", "event"].contains(&field.as_str()) || known.contains_key(field),
+            "`{field}` in {line}"
+        );
     }
     event
 }
@@ -104,6 +107,37 @@ fn a_transfer_tells_programs_what_happens_on_both_sides() {
     assert_eq!((entries(&sent), entries(&received)), (expected.clone(), expected));
     let last = received.last().unwrap();
     assert_eq!((last["files"].as_u64(), last["bytes"].as_u64()), (Some(2), Some(300_005)));
+}
+
+/// Lines of several receivers come between each other; the number tells whose they are.
+#[test]
+fn of_several_receivers_each_line_says_which() {
+    let work = Work::new();
+    fs::write(work.path("a.txt"), "abc").unwrap();
+    let sender = work.p2pcp(&["send", "--json", "--loopback", "--to", "2", "a.txt"]).spawn();
+    let code = |receiver: u32| {
+        until("a code", || {
+            let stdout = sender.stdout();
+            let lines = stdout.split_inclusive('\n').filter(|it| it.ends_with('\n')).map(checked);
+            let event = lines.into_iter().find(|it| it["event"] == "code" && it["receiver"] == receiver)?;
+            Some(event["code"].as_str().unwrap().to_owned())
+        })
+    };
+    let codes = [code(1), code(2)];
+    let second = work.p2pcp(&["recv", "--json", "--loopback", "--output", "to2", &codes[1]]).run();
+    judged(&second, ExitCode::Declined);
+    let first = work.p2pcp(&["recv", "--json", "--yes", "--loopback", "--output", "to1", &codes[0]]).run();
+    judged(&first, ExitCode::Done);
+    let mut sent = judged(&sender.end(), ExitCode::Declined);
+    let served = sent.pop().unwrap();
+    assert_eq!((&served["event"], &served["receiver"]), (&Value::from("served"), &Value::Null));
+    assert_eq!(
+        (&served["receivers"], &served["complete"], &served["declined"]),
+        (&2.into(), &1.into(), &1.into())
+    );
+    let last = |receiver: u32| sent.iter().rfind(|it| it["receiver"] == receiver).unwrap();
+    assert_eq!((&last(1)["event"], &last(2)["event"]), (&"finished".into(), &"failed".into()));
+    assert!(sent.iter().all(|it| it["receiver"].is_u64()));
 }
 
 /// A program is not asked, and nobody is asked in its place.

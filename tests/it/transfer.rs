@@ -7,6 +7,7 @@ mod consent;
 mod disks;
 mod ends;
 mod entries;
+mod many;
 mod names;
 mod output;
 mod own_codes;

@@ -34,6 +34,14 @@ impl Meter {
         lines
     }
 
+    /// One line in place of all: how far the job is, or what holds it up.
+    pub(crate) fn short(&self, now: Instant, columns: usize) -> Line {
+        match self.trouble(now) {
+            Some((paint, words)) => Line::default().with(paint, text::shorten(&words, columns)),
+            None => self.job(now, columns),
+        }
+    }
+
     /// Percent, bar, bytes, speed, time left, way; as much as fits.
     fn job(&self, now: Instant, columns: usize) -> Line {
         let percent = self.percent();

@@ -244,7 +244,9 @@ fn limits_pauses_and_keys_are_told_where_there_is_room() {
     let (mut meter, now) = halfway(true);
     meter.take(now, &Event::Limited { bytes_per_second: Some(5_000_000) });
     meter.tells_keys(true);
-    snapbox::assert_data_eq!(shown(&meter, now, &[120, 80, 40, 10]), snapbox::str![[r#"
+    snapbox::assert_data_eq!(
+        shown(&meter, now, &[120, 80, 40, 10]),
+        snapbox::str![[r#"
 120 --------------------------------------------------------------------------------------------------------------------
  50% ━━━━━━━━━━━━━━━━━━━━──────────────────── 100.0 MiB of 200.0 MiB  50.0 MiB/s  limit 4.8 MiB/s  2 s left
 0 of 20 files  photos/2024/IMG_1234.jpg
@@ -261,16 +263,20 @@ p pause, + - limit
 50%
 0/20
 
-"#]]);
+"#]]
+    );
     meter.take(now, &Event::Stalled { silence: Duration::from_secs(15) });
     meter.take(now, &Event::Paused { here: true, there: true });
-    snapbox::assert_data_eq!(shown(&meter, now, &[80]), snapbox::str![[r#"
+    snapbox::assert_data_eq!(
+        shown(&meter, now, &[80]),
+        snapbox::str![[r#"
 80 -----------------------------------------------------------------------------
  50% ━━━━━━━━━━━━━━━━━────────────────── 100.0 MiB of 200.0 MiB  limit 4.8 MiB/s
 paused by both sides
 p go on
 
-"#]]);
+"#]]
+    );
     meter.take(now, &Event::Paused { here: false, there: true });
     assert_eq!(show(&meter.lines(now, 80)[1]), "paused by the other side");
     meter.take(now, &Event::Disconnected { loss: Loss::Silent });

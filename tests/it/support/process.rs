@@ -102,6 +102,20 @@ impl Running {
         String::from_utf8_lossy(&so_far.0).lines().filter(|line| line.starts_with(start)).count()
     }
 
+    /// The rests of all whole lines on stderr that begin with `start` by now.
+    pub fn all_lines(&self, start: &str) -> Vec<String> {
+        let so_far = self.stderr.so_far.lock().unwrap();
+        let text = String::from_utf8_lossy(&so_far.0);
+        let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        whole.filter_map(|line| line.strip_prefix(start)).map(str::to_owned).collect()
+    }
+
+    /// Bytes that it has read from files so far, where the system tells (Linux, proc(5)): sockets do not count.
+    pub fn bytes_read(&self) -> Option<u64> {
+        let told = std::fs::read_to_string(format!("/proc/{}/io", self.child.id())).ok()?;
+        told.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())
+    }
+
     fn nth_line(&self, start: &str, number: usize) -> String {
         self.stderr.wait(&format!("`{start}` from {}", self.line), |text| {
             let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));

@@ -6,7 +6,7 @@ use p2pcp::error::ExitCode;
 use crate::support::{Work, assert_same};
 
 /// The same nameplate with other words.
-fn wrong(code: &str) -> String {
+pub(super) fn wrong(code: &str) -> String {
     let (nameplate, secret) = code.split_once('-').unwrap();
     let mut others = ["abacus", "abbey", "aboard", "absorb"].iter().filter(|word| !secret.contains(*word));
     format!("{nameplate}-{}-{}", others.next().unwrap(), others.next().unwrap())
