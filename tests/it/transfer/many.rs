@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use crate::support::rng::Rng;
 use crate::support::{Running, Start, Work, assert_same, until};
 use crate::transfer::codes::wrong;
+use crate::transfer::servers::rendezvous;
 
 /// What is read at once by all, and can be kept.
 const BYTES: usize = 12 << 20;
@@ -116,6 +117,42 @@ fn one_after_the_other_is_served_until_interrupted() {
     for place in ["to1", "to3"] {
         assert_same(&work.path("from"), &work.path(place).join("from"));
     }
+}
+
+#[test]
+fn several_receivers_meet_their_sender_on_a_server() {
+    let work = Work::new();
+    work.tree("from").file("a", "1");
+    let (_server, address) = rendezvous(&work);
+    let at = ["--server", &address, "--stun", "none"];
+    let sender = work.p2pcp(&["send", "--to", "2", "from"]).arguments(&at).spawn();
+    for receiver in [2, 1] {
+        let start =
+            format!("receiver {receiver}: on the other side, type: p2pcp recv --server ws://{address} ");
+        let (code, to) = (sender.line(&start), format!("to{receiver}"));
+        work.p2pcp(&["recv", "--yes", "-o", &to, &code]).arguments(&at).run().exits(ExitCode::Done);
+        assert_same(&work.path("from"), &work.path(to).join("from"));
+    }
+    sender.end().exits(ExitCode::Done).says("2 of 2 received everything\n");
+}
+
+/// A server that stops is started again; who keeps sending waits for it.
+#[test]
+fn a_server_that_is_gone_is_tried_again() {
+    let work = Work::new();
+    work.tree("from").file("a", "1");
+    let (server, address) = rendezvous(&work);
+    let at = ["--server", &address, "--stun", "none"];
+    let mut sender = work.p2pcp(&["send", "--keep", "from"]).arguments(&at).spawn();
+    let code = sender.code();
+    work.p2pcp(&["recv", "--yes", "-o", "to1", &code]).arguments(&at).run().exits(ExitCode::Done);
+    sender.code();
+    server.signal(Signal::INT);
+    server.end().exits(ExitCode::Done);
+    sender.line("warning: the server stopped, and the code is gone with it; trying again every 10 s");
+    sender.signal(Signal::INT);
+    let end = sender.end().says("1 of 1 received everything\n");
+    assert_eq!(end.number(), Some(0), "{}", end.stderr);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::support::net::ClosedPort;
 use crate::support::{Running, Work, assert_same};
 
 /// A rendezvous of this test's own.
-fn rendezvous(work: &Work) -> (Running, String) {
+pub(super) fn rendezvous(work: &Work) -> (Running, String) {
     let server = work.p2pcp(&["signal", "--listen", "127.0.0.1", "--port", "0"]).spawn();
     let address = format!("127.0.0.1:{}", server.port());
     (server, address)
