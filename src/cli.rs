@@ -7,6 +7,7 @@ mod arguments;
 mod ask;
 mod code;
 mod complete;
+mod compress;
 mod config;
 mod converse;
 mod environment;
@@ -200,6 +201,7 @@ async fn run_send(
         lives_for: args.code.ttl,
         lanes: args.meeting.lanes,
         limit: args.pace.limit,
+        compress: args.compress.into(),
         reconnect_for: Duration::from_secs(args.meeting.reconnect),
         again: if args.many.keep { many::KEPT_AGAIN.to_owned() } else { again::line(typed, &[], &[]) },
     };

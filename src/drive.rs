@@ -6,6 +6,7 @@
 
 mod bucket;
 pub mod late;
+mod packing;
 pub mod piping;
 mod queues;
 pub mod receiving;

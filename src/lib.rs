@@ -35,6 +35,7 @@
 //!              |    |    |     +------+-> session::handshake > crypto            +-> wire
 //!              |    |    +-> drive ---+-> session     (sans-IO state) > crypto --+   messages, limits,
 //!              |    |    |            +-> fs          (walk, sink, journal) -----+   names, blocks
+//!              |    |    |            +-> pack        (chunks, Zstandard) --------+
 //!              |    |    +-> lan      (DNS-SD, the port of a nameplate) ---------+
 //!              |    +-> transfer > event  (what happens, for whoever watches) ---+
 //!              +-> ui  (events in; bars, prompts out) ---------------------------+
@@ -67,6 +68,7 @@ pub mod event;
 pub mod fs;
 mod interrupt;
 pub mod lan;
+pub mod pack;
 mod reconnect;
 pub mod recv;
 pub mod send;

@@ -35,7 +35,8 @@ use crate::send::watcher::Watcher;
 use crate::session::Summary;
 use crate::session::handshake::Abilities;
 use crate::session::lasting::{Lasting, RECONNECT_FOR};
-use crate::session::sender::{self, Config};
+pub use crate::session::sender::Compress;
+use crate::session::sender::{self, Config, Packing};
 use crate::signaling::ServerUrl;
 use crate::transfer::{Stop, Teller, Transfer};
 use crate::transport::peer::{LaneError, WebRtcLink};
@@ -104,6 +105,8 @@ pub struct Options {
     pub lanes: Option<u8>,
     /// Most bytes a second that are sent, or as many as there can be.
     pub limit: Option<u64>,
+    /// Whether bytes travel packed.
+    pub compress: Compress,
     /// How to do the same once more, to be told when it failed: for a command the line to type.
     pub again: String,
 }
@@ -125,6 +128,7 @@ impl Options {
             reconnect_for: RECONNECT_FOR,
             lanes: None,
             limit: None,
+            compress: Compress::Auto,
             again: "send the same again".to_owned(),
         }
     }
@@ -216,7 +220,12 @@ async fn run(
     };
 
     let config = Config { items, more, totals, complete_key: bound.complete_key };
-    let sender = sender::Sender::new(config, Instant::now());
+    let at_hand = bound.path.address.is_some_and(|it| it.is_loopback());
+    let packing = match bound.features & Abilities::PACKING {
+        0 => Packing::none(),
+        _ => Packing::new(options.compress, at_hand),
+    };
+    let sender = sender::Sender::new(config, Instant::now()).packing(packing);
     let sender = match bound.features & Abilities::PACING {
         0 => sender,
         _ => sender.with_pacing(),

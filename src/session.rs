@@ -206,6 +206,9 @@ pub struct Summary {
     pub links: u64,
     /// Payload bytes that travelled.
     pub bytes: u64,
+    /// What of blocks they were, without headers: less than `bytes` where chunks were packed. What was read again for a new link
+    /// counts once.
+    pub wire: u64,
     /// Bytes that did not have to: the receiver had them, and both sides' hashes agree.
     pub spared: u64,
     /// Entries refused because their name was taken.
@@ -307,6 +310,9 @@ pub enum Violation {
     /// A block that is not the next of its entry, or past its size.
     #[error("a block of entry {0} that does not come next")]
     BlockOutOfPlace(u32),
+    /// A packed chunk that was not agreed on, or does not unpack to what it says.
+    #[error("a chunk of entry {0} that does not unpack")]
+    Unpackable(u32),
     /// An offer that lists more than it may, or names below the top, or overflowing totals.
     #[error("an offer that cannot be")]
     ImpossibleOffer,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::code::{CodeArgs, parse_life};
+use crate::cli::compress::CompressWhen;
 use crate::cli::many::ManyArgs;
 use crate::cli::pace::PaceArgs;
 use crate::cli::selection::{RecvSelection, SendSelection};
@@ -84,6 +85,9 @@ pub(super) struct SendArgs {
     pub(super) code: CodeArgs,
     #[command(flatten)]
     pub(super) selection: SendSelection,
+    /// When to compress what is sent
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = CompressWhen::Auto)]
+    pub(super) compress: CompressWhen,
     #[command(flatten)]
     pub(super) meeting: MeetingArgs,
     #[command(flatten)]

@@ -126,6 +126,7 @@ pub(super) const OPTIONS: &[Row] = &[
     usual("dry-run", Group::What),
     usual("to", Group::What),
     rare("keep", Group::What),
+    rare("compress", Group::What).lasts(),
     usual("words", Group::What).lasts(),
     rare("ttl", Group::What).lasts(),
     usual("qr", Group::What).lasts(),

@@ -32,7 +32,7 @@ pub(super) async fn agree(
     let theirs = exchange.peer_message().await?;
     let (confirming, confirm) = sharing.handle(&theirs)?;
     let mut sealed = Sealed::new(exchange.role, confirming.seals());
-    let (features, host) = (confirming.features(), host.map(|identity| Hex(confirming.host_tag(identity))));
+    let host = host.map(|identity| Hex(confirming.host_tag(identity)));
     if let Some(confirm) = confirm {
         exchange.signaling.send(confirm).await?;
         exchange.offer_ahead(&mut sealed, host).await?;
@@ -42,6 +42,7 @@ pub(super) async fn agree(
         (ConnectError::PeerLeft, Role::Receiver) => ConnectError::Refused,
         (error, _) => error,
     })?;
+    let features = confirming.features();
     let (schedule, confirm) = confirming.handle(&theirs)?;
     if let Some(confirm) = confirm {
         exchange.signaling.send(confirm).await?;

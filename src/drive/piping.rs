@@ -1,10 +1,13 @@
 //! The hands of a receiver whose one file goes to standard output, or a text into memory.
 
+use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::drive::packing::unpacked;
 use crate::drive::receiving::{Rest, told_to_peer};
 use crate::drive::{Hands, Worker};
 use crate::fs::{DiskFault, Note, Outlet, hash_parts};
+use crate::pack::Unpacker;
 use crate::session::receiver::{Done, Job, Plan};
 use crate::wire::peer::Outcome;
 
@@ -28,7 +31,7 @@ impl PipingHands {
 
     fn with(open: impl FnMut() -> Result<Outlet, DiskFault> + Send + 'static, unproven: Unproven) -> Self {
         let (sender, answers) = unbounded_channel();
-        let mut pipe = Pipe { open, unproven, outlet: None, entry: None };
+        let mut pipe = Pipe { open, unproven, outlet: None, entry: None, unpacker: Unpacker::new() };
         let writer = Worker::start("p2pcp-pipe", move |job| pipe.perform(job, &sender));
         Self { writer, answers, rest: Rest::default() }
     }
@@ -47,6 +50,7 @@ struct Pipe<F> {
     outlet: Option<Outlet>,
     /// The one entry whose bytes go there.
     entry: Option<u32>,
+    unpacker: Unpacker,
 }
 
 impl<F: FnMut() -> Result<Outlet, DiskFault>> Pipe<F> {
@@ -67,15 +71,22 @@ impl<F: FnMut() -> Result<Outlet, DiskFault>> Pipe<F> {
                 }
                 Done::Planned { first, plans }
             }
-            Job::Write { entry, index, parts, proof } => {
+            Job::Write { entry, index, parts, packed, proof } => {
                 let taken = self.unproven == Unproven::Taken;
-                let proof = proof.or_else(|| taken.then(|| hash_parts(&parts)));
-                match proof.filter(|_| self.entry == Some(entry)) {
-                    Some(proof) => {
-                        let hash = self.outlet()?.write_chunk(index, &parts, proof)?;
-                        Done::Wrote { entry, index, hash }
+                if self.entry != Some(entry) || (proof.is_none() && !taken) {
+                    return Err(DiskFault::NotOneFile);
+                }
+                self.outlet()?;
+                let (unpacker, outlet) = (&mut self.unpacker, self.outlet.as_mut());
+                let write = |parts: &[Bytes]| match outlet {
+                    Some(outlet) => {
+                        outlet.write_chunk(index, parts, proof.unwrap_or_else(|| hash_parts(parts)))
                     }
-                    None => return Err(DiskFault::NotOneFile),
+                    None => Err(DiskFault::NotOneFile),
+                };
+                match unpacked(unpacker, parts, packed, write).transpose()? {
+                    Some(hash) => Done::Wrote { entry, index, hash },
+                    None => Done::Unpackable { entry },
                 }
             }
             Job::Commit(batch) => {

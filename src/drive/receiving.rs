@@ -8,8 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::drive::packing::unpacked;
 use crate::drive::{Hands, Worker};
 use crate::fs::{Commit, DiskFault, Globs, Landing, Otherwise, Plan, Sink, SinkOptions, WrittenChunk};
+use crate::pack::Unpacker;
 use crate::session::receiver::{self, Done, Job};
 use crate::wire::path::RelPath;
 use crate::wire::peer::{AbortReason, Entry, Outcome};
@@ -112,7 +114,8 @@ impl ReceivingHands {
     pub fn start(sink: Arc<LazySink>) -> Self {
         let (sender, answers) = unbounded_channel();
         let worker = |name, sink: Arc<LazySink>, sender: UnboundedSender<Answer>| {
-            Worker::start(name, move |job| perform(&sink, job, &sender))
+            let mut unpacker = Unpacker::new();
+            Worker::start(name, move |job| perform(&sink, &mut unpacker, job, &sender))
         };
         Self {
             writer: worker("p2pcp-write", sink.clone(), sender.clone()),
@@ -124,8 +127,8 @@ impl ReceivingHands {
     }
 }
 
-fn perform(sink: &LazySink, job: Job, answers: &UnboundedSender<Answer>) {
-    let answer = match sink.open().and_then(|open| attempt(sink, open, job, answers)) {
+fn perform(sink: &LazySink, unpacker: &mut Unpacker, job: Job, answers: &UnboundedSender<Answer>) {
+    let answer = match sink.open().and_then(|open| attempt((sink, open), unpacker, job, answers)) {
         Ok(None) => return,
         Ok(Some(done)) => Answer::Done(done),
         Err(fault) => Answer::Fault(fault),
@@ -134,8 +137,8 @@ fn perform(sink: &LazySink, job: Job, answers: &UnboundedSender<Answer>) {
 }
 
 fn attempt(
-    lazy: &LazySink,
-    sink: &Sink,
+    (lazy, sink): (&LazySink, &Sink),
+    unpacker: &mut Unpacker,
     job: Job,
     answers: &UnboundedSender<Answer>,
 ) -> Result<Option<Done>, DiskFault> {
@@ -144,9 +147,12 @@ fn attempt(
             let plans = lazy.plan(sink, first, &entries)?.into_iter().map(plan).collect();
             Ok(Some(Done::Planned { first, plans }))
         }
-        Job::Write { entry, index, parts, .. } => {
-            let written = sink.write_chunk(entry, index, &parts);
-            written.map(|hash| Some(Done::Wrote { entry, index, hash }))
+        Job::Write { entry, index, parts, packed, .. } => {
+            let written = unpacked(unpacker, parts, packed, |parts| sink.write_chunk(entry, index, parts));
+            Ok(Some(match written.transpose()? {
+                Some(hash) => Done::Wrote { entry, index, hash },
+                None => Done::Unpackable { entry },
+            }))
         }
         Job::Check { entry, index } => {
             let checked = sink.check_chunk(entry, index);

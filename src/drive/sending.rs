@@ -1,7 +1,10 @@
-//! The sender's hands: one thread reads and hashes, another counts, a third waits for a pipe.
+//! The sender's hands: one thread reads, hashes and packs, another counts, a third waits for a pipe.
+
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::drive::packing::Packing;
 use crate::drive::{Hands, Worker};
 use crate::fs::{Inlet, Source, StreamRead, Survey};
 use crate::session::sender::{Done, Job, Streamed, Walked};
@@ -29,27 +32,29 @@ impl SendingHands {
         let counter = Worker::start("p2pcp-count", move |()| {
             counted.send(Done::Surveyed(survey.step(SURVEY_STEP))).ok();
         });
-        let mut source = source;
-        let reader = Worker::start("p2pcp-read", move |job| read(&mut source, job, &sender));
+        let (mut source, mut packing) = (source, Packing::new());
+        let reader = Worker::start("p2pcp-read", move |job| read(&mut source, &mut packing, job, &sender));
         let (sender, streamed) = unbounded_channel();
         let streamer = inlet.map(|inlet| {
-            let mut inlet = inlet;
-            Worker::start("p2pcp-stream", move |job| stream(&mut inlet, job, &sender))
+            let (mut inlet, mut packing) = (inlet, Packing::new());
+            Worker::start("p2pcp-stream", move |job| stream(&mut inlet, &mut packing, job, &sender))
         });
         Self { reader, counter, done, streamer, streamed }
     }
 }
 
-fn stream(inlet: &mut Inlet, job: Job, answers: &UnboundedSender<Done>) {
-    let Job::Stream { entry, index } = job else { return };
+fn stream(inlet: &mut Inlet, packing: &mut Packing, job: Job, answers: &UnboundedSender<Done>) {
+    let Job::Stream { entry, index, pack } = job else { return };
     let result = inlet.read_chunk(entry, index).map(|it| {
         let StreamRead { frames, bytes, hash, last } = it;
-        Streamed { frames, bytes, hash, last }
+        let begun = Instant::now();
+        let frames = packing.pack((entry, index), None, pack, frames);
+        Streamed { frames, bytes, hash, last, spent: begun.elapsed() }
     });
     answers.send(Done::Streamed { entry, result }).ok();
 }
 
-fn read(source: &mut Source, job: Job, answers: &UnboundedSender<Done>) {
+fn read(source: &mut Source, packing: &mut Packing, job: Job, answers: &UnboundedSender<Done>) {
     let done = match job {
         Job::Survey | Job::Stream { .. } => return,
         Job::Forget { entry } => return source.forget(entry),
@@ -64,11 +69,15 @@ fn read(source: &mut Source, job: Job, answers: &UnboundedSender<Done>) {
         }
         Job::Check { entry } => {
             let result = source.check(entry).map(|()| (Vec::new(), Hash::default()));
-            Done::Read { entry, index: 0, result }
+            Done::Read { entry, index: 0, result, spent: Duration::ZERO }
         }
-        Job::Read { entry, index } => {
-            let result = source.read_chunk(entry, index).map(|chunk| (chunk.frames, chunk.hash));
-            Done::Read { entry, index, result }
+        Job::Read { entry, index, pack } => {
+            let begun = Instant::now();
+            let result = source.read_chunk(entry, index).map(|chunk| {
+                let alike = source.extension_of(entry);
+                (packing.pack((entry, index), alike, pack, chunk.frames), chunk.hash)
+            });
+            Done::Read { entry, index, result, spent: begun.elapsed() }
         }
     };
     answers.send(done).ok();

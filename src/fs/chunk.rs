@@ -39,7 +39,7 @@ pub(crate) fn read_frames(file: &File, entry: u32, start: u64, end: u64) -> Resu
     let mut frames = Vec::with_capacity((end - start).div_ceil(PAYLOAD_BYTES as u64) as usize);
     for offset in (start..end).step_by(PAYLOAD_BYTES) {
         let length = (end - offset).min(PAYLOAD_BYTES as u64) as u32;
-        let mut frame = block::begin(block::Header { entry, length, offset });
+        let mut frame = block::begin(block::Header { entry, length, offset, packed: None });
         frame.resize(HEADER_BYTES + length as usize, 0);
         let payload = frame.get_mut(HEADER_BYTES..).unwrap_or_default();
         if file.read_at(payload, offset).map_err(fault)? < payload.len() {

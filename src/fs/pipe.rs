@@ -87,7 +87,8 @@ impl Inlet {
                 break;
             }
             let length = u32::try_from(filled).map_err(|_| SourceFault::Io)?;
-            let mut frame = block::begin(block::Header { entry, length, offset: start + read.bytes });
+            let offset = start + read.bytes;
+            let mut frame = block::begin(block::Header { entry, length, offset, packed: None });
             frame.extend_from_slice(payload);
             debug_assert_eq!(frame.len(), HEADER_BYTES + filled);
             hasher.update(payload);

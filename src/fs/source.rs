@@ -281,6 +281,12 @@ impl Source {
         Some(self.roots[announced.root].local(&announced.path))
     }
 
+    /// What its name ends with behind a dot.
+    pub fn extension_of(&self, entry: u32) -> Option<&str> {
+        let name = self.announced.get(&entry)?.path.as_str().rsplit('/').next()?;
+        Some(name.rsplit_once('.')?.1)
+    }
+
     fn open_file(&mut self, entry: u32) -> Result<File, SourceFault> {
         let announced = self.announced.get(&entry).filter(|it| it.file.is_some()).ok_or(SourceFault::Io)?;
         let root = &self.roots[announced.root];

@@ -32,6 +32,9 @@ pub struct Abilities {
 }
 
 impl Abilities {
+    /// Feature bit: chunks may travel packed ([`crate::wire::block::Packed`]).
+    pub const PACKING: u32 = 1;
+
     /// Feature bit: a text can be received, of an item whose size says so ([`crate::wire::peer::OfferItem::text`]).
     pub const TEXTS: u32 = 1 << 1;
 
@@ -39,8 +42,11 @@ impl Abilities {
     pub const PACING: u32 = 1 << 2;
 
     /// What this build can do.
-    pub const OURS: Self =
-        Self { oldest: PROTOCOL_VERSION, newest: PROTOCOL_VERSION, features: Self::TEXTS | Self::PACING };
+    pub const OURS: Self = Self {
+        oldest: PROTOCOL_VERSION,
+        newest: PROTOCOL_VERSION,
+        features: Self::PACKING | Self::TEXTS | Self::PACING,
+    };
 
     /// As associated data.
     pub fn to_bytes(self) -> [u8; 8] {
@@ -272,7 +278,7 @@ mod tests {
     #[test]
     fn changed_abilities_do_not_pass_unseen() {
         let code = context("aloe-tuba", 417);
-        let features = Abilities { features: 1, ..Abilities::OURS }.to_bytes();
+        let features = Abilities { features: 2, ..Abilities::OURS }.to_bytes();
         let downgrade = |relay: &mut Relay| {
             if let Relay::Pake { ad, .. } = relay {
                 *ad = Hex(features);

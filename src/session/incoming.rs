@@ -7,6 +7,7 @@
 //! here is hashed again and compared like the rest. Those that differ are fetched in a second round,
 //! after the sender's word for the whole entry.
 
+mod blocks;
 mod claim;
 mod stream;
 
@@ -15,14 +16,12 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use crate::crypto::digest::EntryDigest;
+pub use crate::session::incoming::blocks::Chunk;
 pub use crate::session::incoming::claim::{Claim, Progress};
 use crate::session::receiver::jobs::{Otherwise, Plan};
-use crate::wire::block::{Header, MIN_PAYLOAD_BYTES};
+use crate::wire::block::Packed;
 use crate::wire::peer::{Entry, Hash, SourceFault};
 use crate::wire::{CHUNK_BYTES, MAX_ENTRY_BYTES, chunk_count, chunk_length};
-
-/// A complete chunk: its number and its bytes in order.
-pub type Chunk = (u32, Vec<Bytes>);
 
 /// Chunks of an entry that may be written before the sender's hashes of them come; they follow at once.
 const MAX_UNPROVEN: usize = 1024;
@@ -38,6 +37,8 @@ pub struct Incoming {
     /// Where the next block goes; blocks of an entry come in order.
     next: u64,
     parts: Vec<Bytes>,
+    /// What the parts are, if they are of a packed chunk.
+    packed: Option<Packed>,
     /// Up to here chunks are written and hashed, not counting the second round.
     written: u64,
     /// Held-back chunks whose check was asked for, and those whose check was answered.
@@ -49,7 +50,7 @@ pub struct Incoming {
     /// A block of a stream came that only its last can be.
     short: bool,
     /// Complete chunks that wait for their proofs, where nothing may be written without.
-    unwritten: BTreeMap<u32, Vec<Bytes>>,
+    unwritten: BTreeMap<u32, Chunk>,
     /// Hashes of what is here; nothing for a chunk that is not.
     ours: BTreeMap<u32, Option<Hash>>,
     theirs: BTreeMap<u32, Hash>,
@@ -84,6 +85,7 @@ impl Incoming {
             plan: None,
             next: 0,
             parts: Vec::new(),
+            packed: None,
             written: 0,
             asked: 0,
             checked: 0,
@@ -153,47 +155,6 @@ impl Incoming {
     pub fn fetch(&mut self) -> Vec<u32> {
         self.due = self.differing.keys().copied().collect();
         self.due.iter().copied().collect()
-    }
-
-    /// Takes a block; `None` if it is not the one that comes next. Gives the chunk that it completes.
-    pub fn take_block(&mut self, header: Header, payload: Bytes) -> Option<Option<Chunk>> {
-        let end = header.offset + u64::from(header.length);
-        let index = u32::try_from(header.offset / u64::from(CHUNK_BYTES)).ok()?;
-        let second_round = self.due.front() == Some(&index);
-        let expected = match second_round {
-            true => u64::from(index) * u64::from(CHUNK_BYTES) + self.parts_bytes(),
-            false => self.next,
-        };
-        if !self.planned() || self.short || header.offset != expected || end > self.size() {
-            return None;
-        }
-        let chunk_end = end.is_multiple_of(u64::from(CHUNK_BYTES)) || end == self.size();
-        if !chunk_end && payload.len() < MIN_PAYLOAD_BYTES {
-            if !self.is_open() {
-                return None;
-            }
-            self.short = true;
-        }
-        let sent = if second_round { self.fetched + u64::from(header.length) } else { end };
-        if self.fault.is_some_and(|(_, most)| sent > most) {
-            return None;
-        }
-        match second_round {
-            true => self.fetched = sent,
-            false => self.next = end,
-        }
-        self.parts.push(payload);
-        if !chunk_end {
-            return Some(None);
-        }
-        if second_round {
-            self.writing.extend(self.due.pop_front());
-        }
-        Some(Some((index, std::mem::take(&mut self.parts))))
-    }
-
-    fn parts_bytes(&self) -> u64 {
-        self.parts.iter().map(|it| it.len() as u64).sum()
     }
 
     /// Whether this chunk is the one whose writing ends next; chunks of an entry are written in order.

@@ -26,7 +26,9 @@ use crate::session::receipt::Receipt;
 use crate::session::receiver::consent::Consent;
 pub use crate::session::receiver::jobs::{Commit, Done, Job, Otherwise, Plan, WrittenChunk};
 use crate::session::receiver::settling::CHECKPOINT_AFTER;
-use crate::session::{Answer, CONSENT_WITHIN, Event, Failure, Input, Loss, Machine, Output, Summary};
+use crate::session::{
+    Answer, CONSENT_WITHIN, Event, Failure, Input, Loss, Machine, Output, Summary, Violation,
+};
 use crate::wire::DEFAULT_WINDOW_BYTES;
 use crate::wire::peer::{AbortReason, Offer, PeerMessage, Settled};
 
@@ -112,6 +114,8 @@ pub struct Receiver {
     linger: Duration,
     writing: Writing,
     pacing: Pacing,
+    /// Whether chunks may come packed.
+    unpacking: bool,
     receipt: Receipt,
     summary: Summary,
 }
@@ -147,6 +151,7 @@ impl Receiver {
             linger: LINGER,
             writing: Writing::AtOnce,
             pacing: Pacing::new(Alone::IsVain),
+            unpacking: false,
             receipt: Receipt::new(complete_key),
             summary: Summary::default(),
         };
@@ -191,6 +196,7 @@ impl Receiver {
         match done {
             Done::Planned { first, plans } => self.handle_planned(first, &plans),
             Done::Wrote { entry, index, hash } => self.handle_wrote(now, entry, index, hash)?,
+            Done::Unpackable { entry } => return Err(Violation::Unpackable(entry).into()),
             Done::Checked { entry, index, hash } => self.handle_checked(now, entry, index, hash)?,
             Done::Checkpointed => self.checkpointing = false,
             Done::Committed { first, outcomes } if self.committing.first() == Some(&first) => {

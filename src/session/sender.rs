@@ -9,6 +9,7 @@
 
 mod announcing;
 mod jobs;
+mod packing;
 mod reading;
 mod streaming;
 
@@ -24,6 +25,7 @@ use crate::session::outbox::Outbox;
 use crate::session::pacing::{Alone, Pacing};
 use crate::session::receipt::Receipt;
 pub use crate::session::sender::jobs::{Done, Job, Streamed, Walked};
+pub use crate::session::sender::packing::{Compress, Effort, Pack, Packing};
 use crate::session::sender::reading::{Issued, Outgoing, Reading};
 use crate::session::sender::streaming::Streams;
 use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary, Violation, Wish};
@@ -84,6 +86,7 @@ pub struct Sender {
     received: u64,
     acked: u64,
     window: u64,
+    packing: Packing,
     proofs: Vec<Proof>,
     proof_bytes: u64,
     receipt: Receipt,
@@ -115,6 +118,7 @@ impl Sender {
             received: 0,
             acked: 0,
             window: 0,
+            packing: Packing::none(),
             proofs: Vec::new(),
             proof_bytes: 0,
             receipt: Receipt::new(config.complete_key),
@@ -137,7 +141,13 @@ impl Sender {
         self
     }
 
-    fn handle_done(&mut self, done: Done) {
+    /// The same, with chunks packed as `packing` has it: only for a peer that knows how to unpack.
+    pub fn packing(mut self, packing: Packing) -> Self {
+        self.packing = packing;
+        self
+    }
+
+    fn handle_done(&mut self, now: Instant, done: Done) {
         match done {
             Done::Surveyed(totals) => {
                 self.streams.counted(totals);
@@ -147,12 +157,14 @@ impl Sender {
                 }
             }
             Done::Walked(walked) => self.handle_walked(walked),
-            Done::Read { entry, index, result } => self.handle_read(entry, index, result),
-            Done::Streamed { entry, result } => self.handle_streamed(entry, result),
+            Done::Read { entry, index, result, spent } => {
+                self.handle_read(now, (entry, index), result, spent)
+            }
+            Done::Streamed { entry, result } => self.handle_streamed(now, entry, result),
         }
     }
 
-    fn handle_frame(&mut self, channel: Channel, frame: &Bytes) -> Result<(), Failure> {
+    fn handle_frame(&mut self, now: Instant, channel: Channel, frame: &Bytes) -> Result<(), Failure> {
         if channel == Channel::Bulk {
             return Err(Violation::OutOfTurn("bulk").into());
         }
@@ -170,6 +182,7 @@ impl Sender {
             (PeerMessage::Wants { first, wants }, State::Streaming) => self.handle_wants(first, &wants)?,
             (PeerMessage::Ack { received, written }, State::Streaming | State::Completing) => {
                 self.handle_ack(received, written)?;
+                self.packing.received(now, received);
             }
             (PeerMessage::Settled(batch), State::Streaming) => {
                 for settled in batch {
@@ -281,9 +294,9 @@ impl Machine for Sender {
         }
         let progress = matches!(input, Input::Frame(..) | Input::Disk(_));
         let result = match input {
-            Input::Frame(channel, frame) => self.handle_frame(channel, &frame),
+            Input::Frame(channel, frame) => self.handle_frame(now, channel, &frame),
             Input::Disk(done) => {
-                self.handle_done(done);
+                self.handle_done(now, done);
                 Ok(())
             }
             Input::Answer(_) => Ok(()),

@@ -150,10 +150,14 @@ impl Reporter {
         };
         self.inner.screen.print(&warnings);
         self.say(Verbosity::Normal, done);
-        if self.inner.style.role == Role::Recv {
-            let Summary { bytes, spared, .. } = summary;
-            self.detail(&format!("bytes: {bytes} came over the network, {spared} were here already"));
-        }
+        let Summary { bytes, wire, spared, .. } = summary;
+        let packed = if wire < bytes { format!("; compressed to {wire}") } else { String::new() };
+        self.detail(&match self.inner.style.role {
+            Role::Recv => {
+                format!("bytes: {bytes} came over the network, {spared} were here already{packed}")
+            }
+            _ => format!("bytes: {bytes} went over the network, {spared} were there already{packed}"),
+        });
     }
 
     /// It failed. Takes the live area away and says why and what to do.

@@ -14,6 +14,7 @@ const LAW: &[(&str, &[&str])] = &[
     ("code", &["wire"]),
     ("session", &["wire", "crypto"]),
     ("fs", &["wire"]),
+    ("pack", &["wire"]),
     ("dial", &[]),
     ("transport", &["dial", "wire"]),
     ("signaling", &["dial", "wire"]),
@@ -23,7 +24,7 @@ const LAW: &[(&str, &[&str])] = &[
     ("ui", &["wire", "code", "event", "fs", "session", "transport"]),
     ("interrupt", &[]),
     ("connect", &["wire", "crypto", "code", "dial", "session", "transport", "signaling", "lan"]),
-    ("drive", &["wire", "session", "transport", "fs"]),
+    ("drive", &["wire", "session", "transport", "fs", "pack"]),
     (
         "error",
         &[
@@ -128,6 +129,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("toml::", &["cli"]),
     ("dotenvy::", &["cli"]),
     ("ignore::", &["fs"]),
+    ("zstd_safe::", &["pack"]),
     ("std::env::", &["cli", "main"]),
     ("std::process::", &["main"]),
     ("webrtc::", &["transport"]),

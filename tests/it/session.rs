@@ -14,6 +14,7 @@ mod last_words;
 mod ledger;
 mod lost_links;
 mod pacing;
+mod packed;
 pub mod pair;
 mod restarts;
 mod side;

@@ -112,7 +112,7 @@ impl Kept {
         let mut offset = u64::from(index) * u64::from(CHUNK_BYTES);
         let frame = |payload: &Bytes| {
             let length = u32::try_from(payload.len()).unwrap_or(CHUNK_BYTES);
-            let mut frame = block::begin(block::Header { entry, length, offset });
+            let mut frame = block::begin(block::Header { entry, length, offset, packed: None });
             frame.extend_from_slice(payload);
             offset += u64::from(length);
             frame

@@ -22,7 +22,8 @@ impl Incoming {
     /// The sender's word that a stream has ended, and after how much. Gives its last chunk, if that is a
     /// short one and has come.
     pub fn take_end(&mut self, size: u64, digest: Hash) -> (Claim, Option<Chunk>) {
-        let sane = self.is_open() && size <= MAX_ENTRY_BYTES && self.next <= size;
+        let cut = self.packed.is_some() && !self.short;
+        let sane = self.is_open() && size <= MAX_ENTRY_BYTES && self.next <= size && !cut;
         if !sane || u64::from(self.claimed) != chunk_count(size) {
             return (Claim::Impossible, None);
         }
@@ -33,20 +34,20 @@ impl Incoming {
         }
         self.short = false;
         let index = u32::try_from(size / u64::from(CHUNK_BYTES)).ok().filter(|_| whole);
-        let chunk = index.map(|index| (index, std::mem::take(&mut self.parts)));
+        let chunk = index.map(|index| self.take_chunk(index));
         (self.take_digest(digest), chunk)
     }
 
     /// Keeps a complete chunk until its proof is there.
-    pub fn hold(&mut self, (index, parts): Chunk) {
-        self.unwritten.insert(index, parts);
+    pub fn hold(&mut self, chunk: Chunk) {
+        self.unwritten.insert(chunk.index, chunk);
     }
 
     /// The next chunk that was held and has its proof by now, and that proof.
     pub fn release(&mut self) -> Option<(Chunk, Hash)> {
         let (&index, _) = self.unwritten.first_key_value()?;
         let proof = *self.theirs.get(&index)?;
-        Some((self.unwritten.pop_first()?, proof))
+        Some((self.unwritten.pop_first()?.1, proof))
     }
 
     /// The digest over what is proven so far.

@@ -12,11 +12,17 @@ use crate::session::receiver::{
 use crate::session::{Event, Failure, Violation, Wish};
 use crate::wire::peer::{self, Entry, EntryKind, Offer, PeerMessage, Proof};
 use crate::wire::{
-    Channel, DEFAULT_WINDOW_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_OUTSTANDING_ENTRIES,
+    CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_OUTSTANDING_ENTRIES,
     MAX_OUTSTANDING_MANIFEST, block,
 };
 
 impl Receiver {
+    /// The same, and chunks may come packed, if both sides have said so.
+    pub fn unpacking(mut self, agreed: bool) -> Self {
+        self.unpacking = agreed;
+        self
+    }
+
     pub(super) fn handle_frame(
         &mut self,
         now: Instant,
@@ -123,7 +129,16 @@ impl Receiver {
 
     fn handle_block(&mut self, now: Instant, frame: Bytes) -> Result<(), Failure> {
         let (header, payload) = block::parse(frame).map_err(Violation::from)?;
-        let length = payload.len() as u64;
+        if header.packed.is_some() && !self.unpacking {
+            return Err(Violation::Unpackable(header.entry).into());
+        }
+        // What a packed chunk holds counts with its first part.
+        let length = match header.packed {
+            None => u64::from(header.length),
+            Some(it) if header.offset.is_multiple_of(u64::from(CHUNK_BYTES)) => u64::from(it.plain),
+            Some(_) => 0,
+        };
+        self.summary.wire += payload.len() as u64;
         let (_, acknowledged) = self.acked;
         if self.received + length - acknowledged > u64::from(DEFAULT_WINDOW_BYTES) {
             return Err(Violation::TooMuch("unacknowledged bytes").into());
@@ -175,12 +190,12 @@ impl Receiver {
     }
 
     /// Has a complete chunk written, now or once it is proven.
-    fn write(&mut self, entry: u32, (index, parts): Chunk) {
+    fn write(&mut self, entry: u32, chunk: Chunk) {
         match self.writing {
-            Writing::AtOnce => self.out.disk(Job::Write { entry, index, parts, proof: None }),
+            Writing::AtOnce => self.out.disk(chunk.write(entry, None)),
             Writing::Proven => {
                 if let Some(incoming) = self.outstanding.get_mut(&entry) {
-                    incoming.hold((index, parts));
+                    incoming.hold(chunk);
                 }
                 self.release(entry);
             }
@@ -190,8 +205,8 @@ impl Receiver {
     /// Has chunks written that waited for their proofs.
     fn release(&mut self, entry: u32) {
         let Some(incoming) = self.outstanding.get_mut(&entry) else { return };
-        while let Some(((index, parts), proof)) = incoming.release() {
-            self.out.disk(Job::Write { entry, index, parts, proof: Some(proof) });
+        while let Some((chunk, proof)) = incoming.release() {
+            self.out.disk(chunk.write(entry, Some(proof)));
         }
     }
 }

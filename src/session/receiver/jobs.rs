@@ -22,6 +22,8 @@ pub enum Job {
         index: u32,
         /// Its bytes, in order.
         parts: Vec<Bytes>,
+        /// If they are packed: how many bytes they hold. Whether they do is yet to be seen.
+        packed: Option<u32>,
         /// What they must hash to, or nothing is written; told where written bytes cannot be taken back.
         proof: Option<Hash>,
     },
@@ -126,6 +128,11 @@ pub enum Done {
         index: u32,
         /// What was written.
         hash: Hash,
+    },
+    /// To [`Job::Write`] of what does not unpack: nothing was written.
+    Unpackable {
+        /// Of which entry.
+        entry: u32,
     },
     /// To [`Job::Checkpoint`].
     Checkpointed,

@@ -1,7 +1,10 @@
 //! What a sender asks of the file system, and what it is answered.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 
+use crate::session::sender::packing::Pack;
 use crate::wire::peer::{Entry, Hash, SourceFault, Totals};
 
 /// What the sender asks of the file system, answered in order by [`Done`].
@@ -25,6 +28,8 @@ pub enum Job {
         entry: u32,
         /// Which chunk.
         index: u32,
+        /// Whether it is packed then.
+        pack: Pack,
     },
     /// Read and hash the next chunk of a stream, however long that takes.
     Stream {
@@ -32,6 +37,8 @@ pub enum Job {
         entry: u32,
         /// Which chunk.
         index: u32,
+        /// Whether it is packed then.
+        pack: Pack,
     },
     /// The entry will not be read any more. No answer.
     Forget {
@@ -55,6 +62,8 @@ pub enum Done {
         index: u32,
         /// The chunk as frames for the bulk channel, and its hash.
         result: Result<(Vec<BytesMut>, Hash), SourceFault>,
+        /// How long reading, hashing and packing took.
+        spent: Duration,
     },
     /// To [`Job::Stream`].
     Streamed {
@@ -76,6 +85,8 @@ pub struct Streamed {
     pub hash: Hash,
     /// Whether nothing follows.
     pub last: bool,
+    /// How long packing took.
+    pub spent: Duration,
 }
 
 /// Some more of the manifest.

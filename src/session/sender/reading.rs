@@ -1,10 +1,14 @@
 //! From wanted entries to blocks and proofs.
 
+use std::time::{Duration, Instant};
+
 use bytes::BytesMut;
 
 use crate::crypto::digest::EntryDigest;
+use crate::session::sender::packing::Pack;
 use crate::session::sender::{Job, Sender};
 use crate::session::{Event, Violation};
+use crate::wire::block;
 use crate::wire::path::RelPath;
 use crate::wire::peer::{EntryKind, Hash, PeerMessage, Proof, SourceFault};
 use crate::wire::{CHUNK_BYTES, chunk_count, chunk_length};
@@ -59,6 +63,7 @@ pub(super) struct Issued {
     index: u32,
     bytes: u64,
     round: Round,
+    pack: Pack,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,8 +116,9 @@ impl Sender {
                     return false;
                 }
                 self.taken += bytes;
-                self.issued.push_back(Issued { entry, index, bytes, round: Round::Again });
-                self.out.disk(Job::Read { entry, index });
+                let pack = self.packing.next();
+                self.issued.push_back(Issued { entry, index, bytes, round: Round::Again, pack });
+                self.out.disk(Job::Read { entry, index, pack });
             }
             self.to_resend.pop_front();
         }
@@ -145,8 +151,10 @@ impl Sender {
                 self.to_read.pop_front();
             }
             self.taken += bytes;
-            self.issued.push_back(Issued { entry, index, bytes, round: Round::First });
-            let job = if bytes == 0 { Job::Check { entry } } else { Job::Read { entry, index } };
+            let held_back = index < outgoing.held_back;
+            let pack = if held_back || bytes == 0 { Pack::No } else { self.packing.next() };
+            self.issued.push_back(Issued { entry, index, bytes, round: Round::First, pack });
+            let job = if bytes == 0 { Job::Check { entry } } else { Job::Read { entry, index, pack } };
             self.out.disk(job);
             if let Some(path) = started {
                 self.out.emit(Event::Current(path));
@@ -156,9 +164,10 @@ impl Sender {
 
     pub(super) fn handle_read(
         &mut self,
-        entry: u32,
-        index: u32,
+        now: Instant,
+        (entry, index): (u32, u32),
         result: Result<(Vec<BytesMut>, Hash), SourceFault>,
+        spent: Duration,
     ) {
         let Some(&issued) = self.issued.front().filter(|it| it.entry == entry && it.index == index) else {
             return;
@@ -180,7 +189,7 @@ impl Sender {
                         self.spared += issued.bytes;
                         self.out.emit(Event::Spared(self.spared));
                     } else {
-                        frames.into_iter().for_each(|frame| self.out.send_block(frame));
+                        self.send_blocks(now, frames, issued.bytes, (issued.pack, spent));
                     }
                 }
                 Err(fault) => {
@@ -200,6 +209,20 @@ impl Sender {
         if due || self.issued.is_empty() {
             self.flush_proofs();
         }
+    }
+
+    /// Sends a chunk of `bytes`, after they were counted as sent.
+    pub(super) fn send_blocks(
+        &mut self,
+        now: Instant,
+        frames: Vec<BytesMut>,
+        bytes: u64,
+        (pack, spent): (Pack, Duration),
+    ) {
+        let wire = frames.iter().map(|it| block::payload_bytes(it)).sum();
+        self.summary.wire += wire;
+        self.packing.read(now, pack, (bytes, wire, self.sent), spent);
+        frames.into_iter().for_each(|frame| self.out.send_block(frame));
     }
 
     /// Vouches for a chunk that was read, and for its entry if that was the last one.

@@ -1,8 +1,10 @@
 //! Streams: entries that are read until they end, one chunk at a time.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use crate::session::Event;
+use crate::session::sender::packing::Pack;
 use crate::session::sender::reading::Reading;
 use crate::session::sender::{Job, Sender, Streamed};
 use crate::wire::CHUNK_BYTES;
@@ -18,13 +20,15 @@ pub(super) struct Streams {
     /// Those that are wanted and have not ended; the first is read.
     wanted: VecDeque<u32>,
     reading: bool,
+    /// Whether what is read is packed.
+    pack: Pack,
 }
 
 impl Streams {
     /// Those that an offer names; `totals` count everything else.
     pub fn of(items: &[OfferItem], totals: Totals) -> Self {
         let open = items.iter().filter(|it| it.is_stream()).count();
-        Self { totals, open, bytes: 0, wanted: VecDeque::new(), reading: false }
+        Self { totals, open, bytes: 0, wanted: VecDeque::new(), reading: false, pack: Pack::No }
     }
 
     /// Everything else was counted on.
@@ -65,7 +69,9 @@ impl Sender {
             }
             self.taken += u64::from(CHUNK_BYTES);
             self.streams.reading = true;
-            self.out.disk(Job::Stream { entry, index });
+            let pack = self.packing.next();
+            self.streams.pack = pack;
+            self.out.disk(Job::Stream { entry, index, pack });
             if index == 0
                 && let Some(outgoing) = self.outstanding.get(&entry)
             {
@@ -74,7 +80,12 @@ impl Sender {
         }
     }
 
-    pub(super) fn handle_streamed(&mut self, entry: u32, result: Result<Streamed, SourceFault>) {
+    pub(super) fn handle_streamed(
+        &mut self,
+        now: Instant,
+        entry: u32,
+        result: Result<Streamed, SourceFault>,
+    ) {
         let expected = self.streams.reading && self.streams.wanted.front() == Some(&entry);
         let Some(outgoing) = self.outstanding.get_mut(&entry).filter(|_| expected) else { return };
         let Reading::Next(index) = outgoing.reading else { return };
@@ -86,12 +97,13 @@ impl Sender {
         let size = outgoing.sent;
         let mut ended = true;
         match result {
-            Ok(Streamed { frames, hash, last, .. }) => {
+            Ok(Streamed { frames, hash, last, spent, .. }) => {
                 if bytes > 0 {
                     outgoing.digest.push(&hash);
                     self.proofs.push(Proof::Chunk { entry, index, hash });
-                    frames.into_iter().for_each(|frame| self.out.send_block(frame));
+                    self.send_blocks(now, frames, bytes, (self.streams.pack, spent));
                 }
+                let Some(outgoing) = self.outstanding.get_mut(&entry) else { return };
                 match (last, index.checked_add(1)) {
                     (true, _) => {
                         let digest = outgoing.digest.clone().finish_stream(size);

@@ -115,7 +115,7 @@ fn failed_sources_do_not_use_the_window_up() {
     victim.want(0, &[Want::All; 21]);
     while let Some(job) = victim.jobs.pop_front() {
         victim.perform(&job);
-        if let Job::Read { entry, index: 0 } = job
+        if let Job::Read { entry, index: 0, .. } = job
             && entry < 20
         {
             victim.settled(entry, Outcome::SourceFailed(SourceFault::Io));

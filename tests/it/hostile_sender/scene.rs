@@ -244,7 +244,7 @@ impl Hostile {
     }
 
     pub async fn block(&self, entry: u32, offset: u64, payload: &[u8]) {
-        let mut frame = begin(Header { entry, length: payload.len() as u32, offset });
+        let mut frame = begin(Header { entry, length: payload.len() as u32, offset, packed: None });
         frame.extend_from_slice(payload);
         self.link.send(Channel::Bulk, frame.freeze()).await.ok();
     }

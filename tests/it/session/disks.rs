@@ -1,6 +1,7 @@
 //! The sender's disk, in memory. It checks what a machine may ask of a disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use p2pcp::crypto::digest::chunk_hash;
@@ -46,14 +47,15 @@ impl<'t> Source<'t> {
             sender::Job::Check { entry } => {
                 assert_eq!(self.size(entry), 0, "entry {entry} has bytes to read, not to check");
                 let result = self.read(entry, 0).map(|_| (Vec::new(), Hash::default()));
-                Some(sender::Done::Read { entry, index: 0, result })
+                Some(sender::Done::Read { entry, index: 0, result, spent: Duration::ZERO })
             }
-            sender::Job::Read { entry, index } => {
+            sender::Job::Read { entry, index, .. } => {
                 assert!(
                     chunk_length(self.size(entry), index) > 0,
                     "chunk {index} of {entry} is past its end"
                 );
-                Some(sender::Done::Read { entry, index, result: self.read(entry, index) })
+                let result = self.read(entry, index);
+                Some(sender::Done::Read { entry, index, result, spent: Duration::ZERO })
             }
             sender::Job::Stream { .. } => panic!("these trees have no streams"),
             sender::Job::Forget { entry } => {
@@ -140,7 +142,7 @@ pub fn frames(entry: u32, start: u64, chunk: &[u8]) -> Vec<BytesMut> {
 
 /// One frame for the bulk channel.
 pub fn frame(entry: u32, offset: u64, payload: &[u8]) -> BytesMut {
-    let mut frame = block::begin(block::Header { entry, length: payload.len() as u32, offset });
+    let mut frame = block::begin(block::Header { entry, length: payload.len() as u32, offset, packed: None });
     frame.extend_from_slice(payload);
     assert_eq!(frame.len(), HEADER_BYTES + payload.len());
     frame

@@ -4,6 +4,7 @@
 mod blocks;
 mod here;
 mod manifest;
+mod packed;
 mod proofs;
 mod words;
 
@@ -13,6 +14,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use p2pcp::crypto::Key;
 use p2pcp::crypto::digest::{EntryDigest, chunk_hash};
+use p2pcp::pack::Unpacker;
 use p2pcp::session::receiver::{Done, Job, Plan, Receiver};
 use p2pcp::session::{Answer, Event, Failure, Input, Machine, Output, Summary, Violation};
 use p2pcp::wire::path::{LinkTarget, RelPath};
@@ -99,7 +101,7 @@ impl Victim {
     fn new() -> Self {
         let start = Instant::now();
         let mut victim = Self {
-            receiver: Receiver::new(Key::new(KEY), start),
+            receiver: Receiver::new(Key::new(KEY), start).unpacking(true),
             jobs: VecDeque::new(),
             idle: false,
             full: false,
@@ -116,6 +118,14 @@ impl Victim {
             held: 0,
             result: None,
         };
+        victim.settle_down();
+        victim
+    }
+
+    /// The same, and chunks may not come packed.
+    fn without_packing() -> Self {
+        let mut victim = Self::new();
+        victim.receiver = Receiver::new(Key::new(KEY), victim.start);
         victim.settle_down();
         victim
     }
@@ -163,6 +173,12 @@ impl Victim {
                 let end = first + entries.len() as u32;
                 let plans = (first..end).map(|it| self.here.get(&it).map_or(plan, |it| it.plan)).collect();
                 Some(Done::Planned { first, plans })
+            }
+            Job::Write { entry, index, parts, packed: Some(plain), .. } => {
+                Some(match Unpacker::new().unpack(&parts, plain) {
+                    Ok(bytes) => Done::Wrote { entry, index, hash: chunk_hash(&bytes) },
+                    Err(_) => Done::Unpackable { entry },
+                })
             }
             Job::Write { entry, index, parts, .. } => {
                 let bytes = parts.concat();

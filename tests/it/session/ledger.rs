@@ -82,7 +82,7 @@ impl Ledger {
 
     /// A job of the sender's is answered.
     pub fn read(&mut self, done: &sender::Done) {
-        let sender::Done::Read { entry, index, result } = done else { return };
+        let sender::Done::Read { entry, index, result, .. } = done else { return };
         let chunk = (*entry, *index);
         let Some(bytes) = self.reading.remove(&chunk) else { return };
         if result.is_err() {

@@ -226,10 +226,10 @@ impl<'t> Pair<'t> {
         let job = self.sender.hands[hand].pop().expect("it is due");
         let Some(done) = self.source.perform(&job, &mut self.rng) else { return };
         if self.echoes()
-            && let sender::Done::Read { entry, index, result } = &done
+            && let sender::Done::Read { entry, index, result, spent } = &done
         {
-            let (entry, index, result) = (*entry, *index, result.clone());
-            self.sender.answers.push(self.now, sender::Done::Read { entry, index, result });
+            let (entry, index, result, spent) = (*entry, *index, result.clone(), *spent);
+            self.sender.answers.push(self.now, sender::Done::Read { entry, index, result, spent });
         }
         self.sender.answers.push(self.now, done);
     }
@@ -318,7 +318,7 @@ impl<'t> Pair<'t> {
             match output {
                 Output::Send(channel, frame) => self.send(Role::Receiver, channel, frame),
                 Output::Disk(job) => {
-                    if let sender::Job::Read { entry, index } = job {
+                    if let sender::Job::Read { entry, index, .. } = job {
                         self.ledger.ask_chunk(entry, index, self.source.chunk_bytes(entry, index));
                     }
                     let at = self.now + self.rng.time(self.conditions.disk);

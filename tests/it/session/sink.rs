@@ -304,6 +304,7 @@ pub fn again(done: &Done) -> Done {
         Done::Committed { first, outcomes } => Done::Committed { first: *first, outcomes: outcomes.clone() },
         Done::Checkpointed => Done::Checkpointed,
         Done::Finished => Done::Finished,
+        Done::Unpackable { entry } => Done::Unpackable { entry: *entry },
         Done::Fault(reason) => Done::Fault(*reason),
     }
 }

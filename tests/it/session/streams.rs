@@ -38,7 +38,7 @@ fn item() -> OfferItem {
 fn frames(start: usize, bytes: &[u8]) -> Vec<BytesMut> {
     let block = |(at, part): (usize, &[u8])| {
         let offset = (start + at * 100_000) as u64;
-        let mut frame = begin(Header { entry: 0, length: part.len() as u32, offset });
+        let mut frame = begin(Header { entry: 0, length: part.len() as u32, offset, packed: None });
         frame.extend_from_slice(part);
         frame
     };
@@ -142,7 +142,7 @@ impl World {
                 let entries = vec![stream()];
                 Some(sender::Done::Walked(Walked { entries, done: true, ..Walked::default() }))
             }
-            sender::Job::Stream { entry, index } => {
+            sender::Job::Stream { entry, index, .. } => {
                 let start = index as usize * CHUNK;
                 let end = self.input.len().min(start + CHUNK);
                 let last = end - start < CHUNK;
@@ -151,7 +151,7 @@ impl World {
                     None => {
                         let bytes = &self.input[start..end];
                         let (hash, frames) = (chunk_hash(bytes), frames(start, bytes));
-                        Ok(Streamed { frames, bytes: bytes.len() as u64, hash, last })
+                        Ok(Streamed { frames, bytes: bytes.len() as u64, hash, last, spent: Duration::ZERO })
                     }
                 };
                 Some(sender::Done::Streamed { entry, result })
@@ -165,7 +165,7 @@ impl World {
             receiver::Job::Plan { first, entries } => {
                 receiver::Done::Planned { first, plans: vec![receiver::Plan::All; entries.len()] }
             }
-            receiver::Job::Write { entry, index, parts, proof } => {
+            receiver::Job::Write { entry, index, parts, proof, .. } => {
                 let bytes = parts.concat();
                 let hash = chunk_hash(&bytes);
                 assert_eq!(self.output.len(), index as usize * CHUNK, "chunks are written in order");
@@ -228,7 +228,8 @@ fn streams_of_any_length_come_whole_in_whatever_order_the_channels_are() {
             let mut world = World::new(bytes(size), to);
             world.bulk_first = bulk_first;
             world.run();
-            let summary = Summary { files: 1, bytes: size as u64, ..Summary::default() };
+            let size_bytes = size as u64;
+            let summary = Summary { files: 1, bytes: size_bytes, wire: size_bytes, ..Summary::default() };
             assert_eq!(world.results, [Some(Ok(summary)), Some(Ok(summary))], "{size} to {to:?}");
             assert!(world.output == world.input, "{size} to {to:?}");
             let kind = EntryKind::File { size: size as u64, mtime: Mtime::default(), executable: false };

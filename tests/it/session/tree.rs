@@ -319,6 +319,8 @@ impl Tree {
             };
             *counter += 1;
         }
+        // Nothing of it is packed.
+        summary.wire = summary.bytes;
         summary
     }
 

@@ -1,6 +1,6 @@
 //! `wire.json`: control messages, blocks, names, and the receipt.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use p2pcp::crypto::Key;
@@ -173,6 +173,10 @@ fn blocks_have_their_golden_bytes() {
             entry: field("entry").try_into().unwrap(),
             length: field("length").try_into().unwrap(),
             offset: field("offset"),
+            packed: figure.get("plain").map(|_| block::Packed {
+                plain: field("plain").try_into().unwrap(),
+                packed: field("packed").try_into().unwrap(),
+            }),
         };
         let payload = bytes(figure, "payload");
         let mut frame = block::begin(header);
@@ -229,7 +233,7 @@ fn judge(receipt: &Value, mac: [u8; 32]) -> Result<Summary, Failure> {
     let wants = vec![Want::Nothing, Want::All, Want::All, Want::All];
     say(&mut sender, encode(&PeerMessage::Wants { first: 0, wants }));
     let chunk = Ok((Vec::new(), sha256(b"hello")));
-    sender.handle(now, Input::Disk(Done::Read { entry: 1, index: 0, result: chunk }));
+    sender.handle(now, Input::Disk(Done::Read { entry: 1, index: 0, result: chunk, spent: Duration::ZERO }));
     settled.for_each(|frame| say(&mut sender, frame));
     say(&mut sender, encode(&PeerMessage::Complete { mac }));
 

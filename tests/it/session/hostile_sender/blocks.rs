@@ -145,7 +145,7 @@ fn a_block_that_does_not_come_next_is_refused() {
 #[test]
 fn what_is_no_block_is_refused() {
     let lying = |said: u32, got: usize, offset: u64| {
-        let mut frame = block::begin(Header { entry: 0, length: said, offset });
+        let mut frame = block::begin(Header { entry: 0, length: said, offset, packed: None });
         frame.resize(HEADER_BYTES + got, 0);
         frame.freeze()
     };
@@ -155,7 +155,8 @@ fn what_is_no_block_is_refused() {
         (lying(0, 0, 0), BlockError::Size(HEADER_BYTES)),
         (Bytes::from(vec![0; long]), BlockError::Size(long)),
         (lying(4, 5, 0), BlockError::Length { said: 4, got: 5 }),
-        (lying(u32::MAX, 5, 0), BlockError::Length { said: u32::MAX, got: 5 }),
+        (lying(u32::MAX >> 1, 5, 0), BlockError::Length { said: u32::MAX >> 1, got: 5 }),
+        (lying(u32::MAX, 5, 0), BlockError::Size(HEADER_BYTES + 5)),
         (lying(2, 2, CHUNK - 1), BlockError::Range),
         (lying(1, 1, u64::MAX), BlockError::Range),
     ] {
