@@ -12,6 +12,7 @@ mod names;
 mod output;
 mod own_codes;
 mod pace;
+mod packed;
 mod passed_over;
 mod selection;
 mod servers;
