@@ -78,6 +78,9 @@ const BUSY: f64 = 0.8;
 const PATIENCE: Duration = Duration::from_secs(1);
 const MOST_PATIENCE: Duration = Duration::from_secs(64);
 
+/// Bytes that are read to be packed at a time: enough to keep a thread busy.
+const MOST_ASKED: u64 = 4 << 20;
+
 /// How long nothing is packed thoroughly after that took all the time.
 const HASTY_FOR: Duration = Duration::from_secs(5);
 
@@ -115,6 +118,8 @@ pub struct Packing {
     period: Option<Period>,
     /// Bytes that the receiver has.
     received: u64,
+    /// Bytes of chunks that are being packed, or wait for that.
+    asked: u64,
     /// No plain chunks are tried before.
     not_before: Option<Instant>,
     /// Nothing is packed thoroughly before: that was too slow.
@@ -139,6 +144,7 @@ impl Packing {
             quick: None,
             period: None,
             received: 0,
+            asked: 0,
             not_before: None,
             hasty_until: None,
             now: None,
@@ -146,8 +152,7 @@ impl Packing {
         }
     }
 
-    /// What is to be done with the next chunk.
-    pub fn next(&self) -> Pack {
+    fn next(&self) -> Pack {
         let quick = self.quick.unwrap_or(PACKED_AT_FIRST);
         let slow = self.line.rate().is_some_and(|rate| rate < quick * THOROUGH_BELOW);
         let hasty = self.hasty_until.is_some_and(|until| self.now.is_none_or(|now| now < until));
@@ -156,6 +161,26 @@ impl Packing {
             (Compress::Never, _) | (Compress::Auto, State::Trying(_) | State::Plain) => Pack::No,
             (Compress::Auto, State::Packing) => Pack::IfItPays(effort),
             (Compress::Always, _) => Pack::Yes(effort),
+        }
+    }
+
+    /// The next chunk, of so many bytes, is read: what is to be done with it then. `None` while enough is being
+    /// packed, so that a change of mind shows soon.
+    pub fn ask(&mut self, bytes: u64) -> Option<Pack> {
+        let pack = self.next();
+        if pack != Pack::No {
+            if self.asked >= MOST_ASKED {
+                return None;
+            }
+            self.asked += bytes;
+        }
+        Some(pack)
+    }
+
+    /// It was read, or could not be.
+    pub fn answered(&mut self, pack: Pack, bytes: u64) {
+        if pack != Pack::No {
+            self.asked = self.asked.saturating_sub(bytes);
         }
     }
 
@@ -195,7 +220,11 @@ impl Packing {
             Pack::IfItPays(Effort::Thorough) | Pack::Yes(Effort::Thorough) if saturated => {
                 self.hasty_until = Some(now + HASTY_FOR);
             }
-            _ if saturated && may_try => self.state = State::Trying(bytes as Rate / over.as_secs_f64()),
+            _ if saturated && may_try => {
+                let reached = bytes as Rate / over.as_secs_f64();
+                log::debug!("packing is what is waited for, at {:.0} MB/s: trying without", reached / 1e6);
+                self.state = State::Trying(reached);
+            }
             _ => (),
         }
     }
@@ -216,12 +245,18 @@ impl Packing {
         }
         match self.line.rate() {
             Some(rate) if rate < reached => {
+                log::debug!("the line takes {:.0} MB/s: packing", rate / 1e6);
                 self.state = State::Packing;
                 self.period = None;
                 self.not_before = Some(now + self.patience);
                 self.patience = (self.patience * 2).min(MOST_PATIENCE);
             }
-            Some(_) => self.state = State::Plain,
+            Some(rate) => {
+                if self.state != State::Plain {
+                    log::debug!("the line takes {:.0} MB/s: not packing", rate / 1e6);
+                }
+                self.state = State::Plain;
+            }
             None => (),
         }
     }

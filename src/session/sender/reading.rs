@@ -115,8 +115,8 @@ impl Sender {
                 if self.issued.len() >= MAX_READS || self.taken - self.acked + bytes > self.window {
                     return false;
                 }
+                let Some(pack) = self.packing.ask(bytes) else { return false };
                 self.taken += bytes;
-                let pack = self.packing.next();
                 self.issued.push_back(Issued { entry, index, bytes, round: Round::Again, pack });
                 self.out.disk(Job::Read { entry, index, pack });
             }
@@ -144,6 +144,9 @@ impl Sender {
             if self.taken - self.acked + bytes > self.window {
                 break;
             }
+            let held_back = index < outgoing.held_back || bytes == 0;
+            let pack = if held_back { Some(Pack::No) } else { self.packing.ask(bytes) };
+            let Some(pack) = pack else { break };
             let last = u64::from(index) + 1 >= chunk_count(*size);
             outgoing.reading = if last { Reading::Issued } else { Reading::Next(index + 1) };
             let started = (index == 0).then(|| outgoing.path.clone());
@@ -151,8 +154,6 @@ impl Sender {
                 self.to_read.pop_front();
             }
             self.taken += bytes;
-            let held_back = index < outgoing.held_back;
-            let pack = if held_back || bytes == 0 { Pack::No } else { self.packing.next() };
             self.issued.push_back(Issued { entry, index, bytes, round: Round::First, pack });
             let job = if bytes == 0 { Job::Check { entry } } else { Job::Read { entry, index, pack } };
             self.out.disk(job);
@@ -173,6 +174,7 @@ impl Sender {
             return;
         };
         self.issued.pop_front();
+        self.packing.answered(issued.pack, issued.bytes);
         let outgoing = self.outstanding.get_mut(&entry);
         match outgoing.filter(|it| !matches!(it.reading, Reading::Failed(_))) {
             Some(outgoing) => match result {

@@ -69,7 +69,8 @@ impl Sender {
             }
             self.taken += u64::from(CHUNK_BYTES);
             self.streams.reading = true;
-            let pack = self.packing.next();
+            // What is asked for is a whole chunk, and one at a time.
+            let pack = self.packing.ask(0).unwrap_or(Pack::No);
             self.streams.pack = pack;
             self.out.disk(Job::Stream { entry, index, pack });
             if index == 0

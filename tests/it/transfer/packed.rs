@@ -38,8 +38,8 @@ fn transfer(compress: &str) -> (u64, u64) {
     let sender = work.send(&["--json", "--compress", compress, "from"]);
     let code = until("a code", || {
         let stdout = sender.stdout();
-        let events = stdout.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
-        let code = events.filter(|it| it["event"] == "code").next_back();
+        let mut events = stdout.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
+        let code = events.rfind(|it| it["event"] == "code");
         code.map(|it| it["code"].as_str().unwrap().to_owned())
     });
     let receiver = work.recv(&code).arguments(&["--json"]).run();

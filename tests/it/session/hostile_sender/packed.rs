@@ -1,11 +1,15 @@
 //! Packed chunks that nobody asked for, or that do not hold what they say.
 
 use bytes::Bytes;
+use p2pcp::crypto::digest::EntryDigest;
 use p2pcp::pack::{Effort, Packer};
 use p2pcp::session::{Failure, Violation};
 use p2pcp::wire::DEFAULT_WINDOW_BYTES;
 use p2pcp::wire::block::{self, BlockError, Header, MIN_PAYLOAD_BYTES, Packed};
-use p2pcp::wire::peer::{Outcome, Proof, SourceFault};
+use p2pcp::wire::path::RelPath;
+use p2pcp::wire::peer::{
+    Entry, EntryKind, Mtime, Offer, OfferItem, Outcome, PeerMessage, Proof, SourceFault, Totals,
+};
 
 use crate::session::hostile_sender::{CHUNK, Victim, check_violations, chunk_hash, digest, file};
 
@@ -259,7 +263,33 @@ fn a_failed_file_ends_between_packed_chunks() {
     victim.prove(Proof::Failed { entry: 0, fault: SourceFault::Io, sent: CHUNK });
     assert!(victim.said.iter().any(|it| matches!(
         it,
-        p2pcp::wire::peer::PeerMessage::Settled(settled)
+        PeerMessage::Settled(settled)
             if settled[0].outcome == Outcome::SourceFailed(SourceFault::Io)
     )));
+}
+
+/// A stream that is wanted.
+fn stream_begun() -> Victim {
+    let mut victim = Victim::new();
+    let kind = EntryKind::Stream { mtime: Mtime::default() };
+    let name = RelPath::parse("stdin").unwrap();
+    let item = OfferItem { name: name.clone(), folder: false, size: OfferItem::UNKNOWN_SIZE };
+    victim.hear(&PeerMessage::Offer(Offer { items: vec![item], more: 0, totals: Totals::default() }));
+    victim.yes();
+    victim.announce(0, &[Entry { path: name, kind }]);
+    victim.hear(&PeerMessage::End { entries: 1, skipped: 0 });
+    victim
+}
+
+/// A stream cannot end inside a packed chunk, whatever it says that it holds.
+#[test]
+fn a_stream_does_not_end_inside_a_packed_chunk() {
+    let mut victim = stream_begun();
+    part(&mut victim, 0, (1000, 900), 0, 900);
+    part(&mut victim, 0, (1000, 900), 0, 900);
+    assert_eq!(victim.result, Some(Err(MISPLACED.into())), "nothing follows a short one");
+    let mut victim = stream_begun();
+    part(&mut victim, 0, (CHUNK as u32, 100_000), 0, MIN_PAYLOAD_BYTES);
+    victim.prove(Proof::End { entry: 0, size: 0, digest: EntryDigest::of_stream().finish_stream(0) });
+    assert_eq!(victim.result, Some(Err(Violation::FalseClaim(0).into())));
 }
