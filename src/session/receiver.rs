@@ -12,6 +12,7 @@ mod consent;
 mod frames;
 pub(super) mod jobs;
 mod settling;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -25,10 +26,7 @@ use crate::session::pacing::{Alone, Pacing};
 use crate::session::receipt::Receipt;
 use crate::session::receiver::consent::Consent;
 pub use crate::session::receiver::jobs::{Commit, Done, Job, Otherwise, Plan, WrittenChunk};
-use crate::session::receiver::settling::CHECKPOINT_AFTER;
-use crate::session::{
-    Answer, CONSENT_WITHIN, Event, Failure, Input, Loss, Machine, Output, Summary, Violation,
-};
+use crate::session::{Answer, CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary, Violation};
 use crate::wire::DEFAULT_WINDOW_BYTES;
 use crate::wire::peer::{AbortReason, Offer, PeerMessage, Settled};
 
@@ -248,45 +246,6 @@ impl Receiver {
         }
         self.state = State::Ended;
         self.out.end(Err(failure));
-    }
-
-    fn disk_is_busy(&self) -> bool {
-        self.state == State::Finishing || self.checkpointing || !self.committing.is_empty()
-    }
-
-    /// Whether a person or program at either end takes its time, as it may; a dead link shows in [`crate::session::lasting`].
-    fn waits_for_somebody(&self) -> bool {
-        let waited_for = |it: &Incoming| it.planned() && (it.is_open() || self.writing == Writing::Proven);
-        self.pacing.excuses_silence() || self.outstanding.values().any(waited_for)
-    }
-
-    fn handle_link_down(&mut self, now: Instant, loss: Loss) {
-        self.clock.pause();
-        // Also if it is yet to say its last word.
-        self.linger = LINGER_ALONE;
-        if self.state == State::Lingering {
-            self.clock.progress(now);
-        }
-        self.out.emit(Event::Disconnected(loss));
-    }
-
-    fn handle_link_up(&mut self, now: Instant) {
-        self.clock.resume(now);
-        self.linger = LINGER;
-        self.out.emit(Event::Reconnected);
-    }
-
-    fn wake_at(&self, now: Instant) -> Instant {
-        let silence = match self.state {
-            State::Lingering => self.clock.last() + self.linger,
-            State::Deciding => self.clock.last() + CONSENT_WITHIN,
-            _ => self.clock.wake_at(now),
-        };
-        let silence = self.unasked.as_ref().map_or(silence, |(_, until)| silence.min(*until));
-        match self.unjournaled_since {
-            Some(since) if !self.checkpointing => silence.min(since + CHECKPOINT_AFTER),
-            _ => silence,
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Bytes that the receiver said it had, and asks for after all.
 
 use p2pcp::session::{Event, Violation};
-use p2pcp::wire::CHUNK_BYTES;
 use p2pcp::wire::peer::{Outcome, PeerMessage, Proof, SourceFault, Want};
+use p2pcp::wire::{CHUNK_BYTES, DEFAULT_WINDOW_BYTES};
 
 use crate::hostile_receiver::{Victim, check_violations, tree};
 use crate::session::tree::Tree;
@@ -258,13 +258,14 @@ fn a_source_that_fails_when_it_is_read_again_says_how_far_it_came() {
 /// Bytes that are asked for again count in the window like all others.
 #[test]
 fn what_is_asked_for_again_waits_for_the_window() {
+    let chunks = DEFAULT_WINDOW_BYTES / CHUNK_BYTES;
     let mut tree = Tree::default();
-    tree.file("wide", 16 * CHUNK, &mut Rng::new(1));
+    tree.file("wide", u64::from(chunks) * CHUNK, &mut Rng::new(1));
     let mut victim = Victim::new(&tree);
     victim.accept();
-    victim.want(0, &[Want::From { chunk: 16 }]);
+    victim.want(0, &[Want::From { chunk: chunks }]);
     again(&mut victim, 0, &[0, 3]);
-    assert_eq!((victim.reads, victim.bulk_bytes), (16, 0));
+    assert_eq!((victim.reads, victim.bulk_bytes), (chunks as usize, 0));
     for chunks in 1..=2 {
         victim.ack(chunks * CHUNK, chunks * CHUNK);
         assert_eq!(victim.bulk_bytes, chunks * CHUNK);

@@ -24,7 +24,8 @@ fn stalls(victim: &Victim<'_>) -> Vec<Duration> {
 fn a_receiver_that_never_acknowledges_costs_one_window_and_is_given_up() {
     let rng = &mut Rng::new(1);
     let mut tree = Tree::default();
-    (0..20).for_each(|it| tree.file(&format!("f{it}"), u64::from(CHUNK_BYTES), rng));
+    let files = 2 * DEFAULT_WINDOW_BYTES / CHUNK_BYTES;
+    (0..files).for_each(|it| tree.file(&format!("f{it}"), u64::from(CHUNK_BYTES), rng));
     for (window, used) in [
         (0, CHUNK_BYTES),
         (2 * CHUNK_BYTES - 1, CHUNK_BYTES),

@@ -15,7 +15,7 @@ use crate::support::rng::Rng;
 const CHUNK: u64 = CHUNK_BYTES as u64;
 
 /// Bytes of the pool; no file is larger.
-const POOL_BYTES: u64 = 16 * CHUNK;
+const POOL_BYTES: u64 = 32 * CHUNK;
 
 /// Random bytes that all contents are cut from.
 fn pool() -> &'static [u8] {
