@@ -22,7 +22,11 @@ impl Incoming {
     /// The sender's word that a stream has ended, and after how much. Gives its last chunk, if that is a
     /// short one and has come.
     pub fn take_end(&mut self, size: u64, digest: Hash) -> (Claim, Option<Chunk>) {
-        let cut = self.packed.is_some() && !self.short;
+        // It may overtake parts of a packed chunk, which then has to fit what it says.
+        let cut = self.packed.filter(|_| !self.short).is_some_and(|it| {
+            let end = self.next + u64::from(it.plain);
+            end > size || (end < size && !end.is_multiple_of(u64::from(CHUNK_BYTES)))
+        });
         let sane = self.is_open() && size <= MAX_ENTRY_BYTES && self.next <= size && !cut;
         if !sane || u64::from(self.claimed) != chunk_count(size) {
             return (Claim::Impossible, None);

@@ -293,3 +293,26 @@ fn a_stream_does_not_end_inside_a_packed_chunk() {
     victim.prove(Proof::End { entry: 0, size: 0, digest: EntryDigest::of_stream().finish_stream(0) });
     assert_eq!(victim.result, Some(Err(Violation::FalseClaim(0).into())));
 }
+
+/// Blocks and proofs come on channels of their own.
+#[test]
+fn the_end_of_a_stream_may_overtake_parts_of_its_last_chunk() {
+    let mut state = 1_u64;
+    let mut half_random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 60) as u8
+    };
+    let plain: Vec<u8> = (0..100_000).map(|_| half_random()).collect();
+    let (frame, hash) = (packed(&plain), chunk_hash(&plain));
+    let whole = Packed { plain: plain.len() as u32, packed: frame.len() as u32 };
+    let (first, rest) = frame.split_at(MIN_PAYLOAD_BYTES);
+    let mut digest = EntryDigest::of_stream();
+    digest.push(&hash);
+    let mut victim = stream_begun();
+    victim.raw_block(part_of(0, whole, 0, first));
+    victim.prove(Proof::Chunk { entry: 0, index: 0, hash });
+    victim.prove(Proof::End { entry: 0, size: 100_000, digest: digest.finish_stream(100_000) });
+    victim.raw_block(part_of(0, whole, first.len() as u64, rest));
+    assert_eq!(victim.result, None);
+    assert_eq!(victim.committed, [0]);
+}
