@@ -52,7 +52,7 @@ fn start(source: &Path, target: &Path, options: &[&str]) -> (Child, Child) {
         p2pcp(&["send".as_ref(), "--loopback".as_ref(), source.as_os_str()]).spawn().expect("p2pcp starts");
     let code = code_of(&mut send);
     let mut recv = p2pcp(&["recv", "--loopback", "--yes", "--quiet", "--output"].map(AsRef::as_ref));
-    let recv = recv.arg(target).args(options).arg(code).spawn().expect("p2pcp starts");
+    let recv = recv.arg(target.join("")).args(options).arg(code).spawn().expect("p2pcp starts");
     (send, recv)
 }
 
@@ -87,7 +87,7 @@ fn resumed(source: &Path, target: &Path, here: u64) -> (f64, f64) {
     let code = code_of(&mut send);
     let begun = Instant::now();
     let mut recv = p2pcp(&["recv", "--loopback", "--yes", "--quiet", "--output"].map(AsRef::as_ref));
-    let mut recv = recv.arg(target).arg(code).spawn().expect("p2pcp starts");
+    let mut recv = recv.arg(target.join("")).arg(code).spawn().expect("p2pcp starts");
     while staged_bytes(target) <= here && recv.try_wait().expect("our own child").is_none() {
         pause();
     }

@@ -5,7 +5,7 @@
 set -euo pipefail
 target=${1:?usage: nightly-backup.sh HOST:FOLDER [OPTION OR PATH]...}
 shift
-receive=${RECEIVE:-ssh "${target%%:*}" p2pcp recv --quiet --yes --overwrite --output "${target#*:}"}
+receive=${RECEIVE:-ssh "${target%%:*}" p2pcp recv --quiet --yes --overwrite --output "${target#*:}/"}
 
 p2pcp send --json "$@" |
     jq --unbuffered -r '[.event, .code // .error // .files // "", .hint // .bytes // ""] | @tsv' |

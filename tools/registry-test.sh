@@ -81,7 +81,7 @@ transfer() {
     done
     [ -n "$code" ] || { cat "$work/send.log"; fail "$name: no code"; }
     (cd "$work/empty" && env -i PATH="$PATH" "${at_receiver[@]}" timeout 120 \
-        "$3" recv --verbose "${options[@]}" --yes -o "$work/got" "$code") 2>"$work/recv.log" \
+        "$3" recv --verbose "${options[@]}" --yes -o "$work/got/" "$code") 2>"$work/recv.log" \
         || { cat "$work/send.log" "$work/recv.log"; fail "$name: recv"; }
     wait "$sender" || { cat "$work/send.log" "$work/recv.log"; fail "$name: send"; }
     sender=''

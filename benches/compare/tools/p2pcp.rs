@@ -23,7 +23,7 @@ pub fn start(lab: &Lab, loopback: bool, program: &Path, job: &Job) -> Result<Pai
     let (send, code) = Side::start_until(send.arg("send").args(&meet).arg(&job.source), "code: ")?;
     let begun = Instant::now();
     let mut recv = lab.command(Host::Receiver, program);
-    recv.arg("recv").args(&meet).args(["--yes", "--output"]).arg(&job.target).arg(code);
+    recv.arg("recv").args(&meet).args(["--yes", "--output"]).arg(job.target.join("")).arg(code);
     let recv = Side::start(&mut recv)?;
     Ok(Pair { send, recv, helper, begun, last: Host::Receiver, other: Other::Ends, preallocates: false })
 }
