@@ -89,6 +89,13 @@ impl Work {
         self.p2pcp(&["send", "--loopback"]).arguments(paths).spawn()
     }
 
+    /// The same at so many MiB/s, for a fault that must come before the end however late this process sees
+    /// that bytes are there.
+    pub fn send_slowly(&self, mebibytes: u64, paths: &[&str]) -> Running {
+        let limit = format!("--limit={}", mebibytes << 20);
+        self.p2pcp(&["send", "--loopback", &limit]).arguments(paths).spawn()
+    }
+
     /// A receiver on this machine that accepts everything and puts it into `to`.
     pub fn recv(&self, code: &str) -> Start {
         self.p2pcp(&["recv", "--loopback", "--yes", "--output", "to/", code])

@@ -33,7 +33,7 @@ impl Interrupted {
         let work = Work::in_memory(1 << 30);
         work.tree("from").file("a", FINISHED).file("big", Rng::new(seed).bytes(SIZE as usize));
         work.tree("outside").file("precious", vec![7; 3 << 20]).folder("data").pipe("pipe");
-        let mut sender = work.send(&["from"]);
+        let mut sender = work.send_slowly(4, &["from"]);
         let receiver = work.recv(&sender.code()).spawn();
         let look = || Remains::look(&work.path("from"), &work.path("to"));
         work.stage_holds(6 * MEBIBYTE);

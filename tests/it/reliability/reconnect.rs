@@ -34,7 +34,7 @@ fn endless() -> Work {
 
 /// Starts both sides with `options` and waits until bytes are staged.
 fn under_way(work: &Work, options: &[&str]) -> (Running, Running) {
-    let mut sender = work.p2pcp(&["send", "from"]).arguments(options).spawn();
+    let mut sender = work.p2pcp(&["send", "--limit", "8M", "from"]).arguments(options).spawn();
     let code = sender.code();
     let receiver = work.p2pcp(&["recv", "--yes", "--verbose", "-o", "to", &code]).arguments(options).spawn();
     work.stage_holds(BEFORE);
@@ -143,8 +143,7 @@ fn without_the_other_side_the_wait_ends_with_the_line_to_go_on() {
             .says("hint: ask for a new code; nothing that arrived is lost; to go on from here: ")
             .says(again),
     );
-    let again =
-        "hint: nothing that arrived is lost; to go on from here: p2pcp send from --loopback --reconnect 2\n";
+    let again = "hint: nothing that arrived is lost; to go on from here: p2pcp send --limit 8M from --loopback --reconnect 2\n";
     drop(sender.says(again));
 }
 

@@ -63,7 +63,7 @@ fn a_file_that_changes_while_it_is_sent_fails_by_name_and_the_others_arrive() {
             .file("m", Rng::new(31).bytes(LARGE as usize))
             .file("z", "after");
         let changing = work.path("from/m");
-        let mut sender = work.send(&["from"]);
+        let mut sender = work.send_slowly(10, &["from"]);
         let receiver = work.recv(&sender.code()).spawn();
         work.stage_holds(2 * MEBIBYTE);
         receiver.signal(Signal::STOP);

@@ -114,7 +114,7 @@ fn what_is_wanted_is_asked_by_the_senders_name() {
 fn an_interrupted_file_goes_on_under_its_name() {
     let work = Work::in_memory(1 << 30);
     work.tree("").file("big", vec![7; 300 << 20]);
-    let mut sender = work.send(&["big"]);
+    let mut sender = work.send_slowly(64, &["big"]);
     let receiver = work.p2pcp(&["recv", "--loopback", "--yes", "-o", "to/kept", &sender.code()]).spawn();
     work.stage_holds(130 << 20);
     receiver.signal(Signal::INT);

@@ -83,7 +83,7 @@ fn a_killed_transfer_of_packed_chunks_goes_on() {
     const BYTES: usize = 96 << 20;
     let work = Work::new();
     work.tree(".").file("long.txt", text(BYTES, 3));
-    let mut sender = work.send(&["--compress", "always", "long.txt"]);
+    let mut sender = work.send_slowly(4, &["--compress", "always", "long.txt"]);
     let receiver = work.recv(&sender.code()).spawn();
     work.stage_holds(4 << 20);
     receiver.signal(Signal::KILL);
