@@ -103,6 +103,24 @@ struct Inner {
     receiver: Option<many::Receiver>,
 }
 
+impl Inner {
+    fn new(style: Style, json: bool, screen: Screen) -> Self {
+        Self {
+            style,
+            json,
+            screen,
+            meter: Arc::default(),
+            extras: OnceLock::new(),
+            terminal: Terminal::default(),
+            text: OnceLock::new(),
+            unkept: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+            stdin_is_sent: AtomicBool::new(false),
+            receiver: None,
+        }
+    }
+}
+
 impl Reporter {
     /// A reporter on stderr; bars and colour only if that is a terminal.
     pub fn new(style: Style) -> Self {
@@ -127,25 +145,7 @@ impl Reporter {
     }
 
     fn on(style: Style, json: bool, screen: Screen) -> Self {
-        let (unkept, skipped) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (meter, extras, text) = (Arc::default(), OnceLock::new(), OnceLock::new());
-        let terminal = Terminal::default();
-        let stdin_is_sent = AtomicBool::new(false);
-        let receiver = None;
-        let inner = Inner {
-            style,
-            json,
-            screen,
-            meter,
-            extras,
-            terminal,
-            text,
-            unkept,
-            skipped,
-            stdin_is_sent,
-            receiver,
-        };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(Inner::new(style, json, screen)) }
     }
 
     /// Has codes shown in these ways too. The first call counts.

@@ -15,7 +15,7 @@ use crate::signaling::SignalingClientError;
 use crate::ui::Reporter;
 use crate::wire::signaling::CloseCode;
 
-/// As many as are served at once: each costs memory, at most some 60 MiB, and a port of this machine.
+/// As many as are served at once: each costs memory, at most some 90 MiB, and a port of this machine.
 const MOST_RECEIVERS: i64 = 32;
 
 /// Between two attempts to get a code, where the server that gave the last one is not there.

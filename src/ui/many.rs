@@ -6,15 +6,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::event::{Event, Tally};
 use crate::ui::line::{Line, Paint};
 use crate::ui::progress::Meter;
 use crate::ui::screen::Part;
-use crate::ui::terminal::Terminal;
 use crate::ui::{Inner, Reporter, Verbosity, text};
 
 /// Receivers that have a live line; of others there is a number.
@@ -83,23 +81,8 @@ impl Reporter {
 
     fn voice(&self, part: Part, meter: Arc<Mutex<Meter>>, receiver: Receiver) -> Self {
         let Inner { style, json, screen, extras, .. } = &*self.inner;
-        let (unkept, skipped) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (style, json, screen, extras) = (*style, *json, screen.part(part), extras.clone());
-        let receiver = Some(receiver);
-        let (terminal, text, stdin_is_sent) = (Terminal::default(), OnceLock::new(), AtomicBool::new(false));
-        let inner = Inner {
-            style,
-            json,
-            screen,
-            meter,
-            extras,
-            terminal,
-            text,
-            unkept,
-            skipped,
-            stdin_is_sent,
-            receiver,
-        };
+        let (extras, receiver) = (extras.clone(), Some(receiver));
+        let inner = Inner { meter, extras, receiver, ..Inner::new(*style, *json, screen.part(part)) };
         Self { inner: Arc::new(inner) }
     }
 
