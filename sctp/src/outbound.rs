@@ -235,7 +235,7 @@ impl Outbound {
         std::mem::take(&mut self.tally)
     }
 
-    /// Bytes queued or outstanding on a stream.
+    /// Bytes of a stream that were not released.
     #[cfg(test)]
     pub(crate) fn buffered(&self, stream: StreamId) -> usize {
         self.queue.buffered(stream)

@@ -30,7 +30,11 @@ pub enum StreamEvent {
         /// The stream.
         id: StreamId,
     },
-    /// Bytes were acknowledged or given up.
+    /// Bytes were sent, or given up. What ends a message is released only when it is acknowledged, so that whoever has
+    /// nothing buffered knows that the end of each message has arrived.
+    ///
+    /// Who bounds what is buffered bounds what waits, and keeps the line full over whatever distance; what is under way
+    /// is bounded by the windows.
     BufferedAmountReleased {
         /// The stream.
         id: StreamId,
@@ -127,7 +131,7 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// Bytes that wait to be sent or acknowledged.
+    /// Bytes that wait to be sent, and ends of messages that wait to be acknowledged.
     ///
     /// # Errors
     /// [`Error::ErrStreamClosed`].

@@ -162,7 +162,7 @@ impl Lane {
                     .bind_addresses(&runtime.link_locals)
                     .map_err(|error| LaneError::Local(error.to_string()))?,
             )
-            .with_data_channel_send_buffer_limit(Engine::HERE.send_buffer_bytes(reach))
+            .with_data_channel_send_buffer_limit(Engine::HERE.send_buffer_bytes())
             .build()
             .await
             .map_err(local)?;

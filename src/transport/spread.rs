@@ -34,8 +34,9 @@ const STEP_BYTES: u64 = BLOCK_BYTES + BLOCK_BYTES / 8;
 /// lanes for bulk this is 1 Gbit/s over 50 ms.
 const CAREFUL_LANE_BYTES: u64 = 2 << 20;
 
-/// Most bytes under way on one lane of our own engine.
-const LANE_BYTES: u64 = 4 << 20;
+/// Most bytes that wait on one lane of our own engine, which counts what it has sent as delivered: half of what the
+/// channel takes (`Engine::send_buffer_bytes`), so that none is waited for while another has room.
+const LANE_BYTES: u64 = 1 << 20;
 
 /// How often a link looks for room where there was none: 1 Gbit/s brings two blocks in this time.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(2);

@@ -33,7 +33,7 @@ pub(super) enum State {
 pub(super) struct Chunk {
     pub(super) fragment: Fragment,
     pub(super) state: State,
-    /// Its bytes were released already: it is here again because the peer took its acknowledgement back.
+    /// Its bytes were released already: it does not end its message, or the peer took its acknowledgement back.
     released: bool,
     pub(super) transmissions: u32,
     /// The place of the last transmission among all transmissions.
@@ -44,7 +44,8 @@ pub(super) struct Chunk {
 
 impl Chunk {
     pub(super) fn new(fragment: Fragment, order: u64, stamp: Stamp) -> Self {
-        Self { fragment, state: State::Flying, released: false, transmissions: 1, order, stamp: Some(stamp) }
+        let released = !fragment.ending;
+        Self { fragment, state: State::Flying, released, transmissions: 1, order, stamp: Some(stamp) }
     }
 
     /// Stands for what was never sent of an abandoned message.

@@ -42,9 +42,9 @@ struct Stream {
     messages: VecDeque<Message>,
     /// Whether it stands in the queue of turns.
     in_turn: bool,
-    /// Bytes queued or outstanding.
+    /// Bytes that were not released.
     buffered: usize,
-    /// Bytes that are neither any more, and nobody was told yet.
+    /// Bytes that were, and nobody was told yet.
     released: usize,
 }
 

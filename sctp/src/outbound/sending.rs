@@ -132,6 +132,10 @@ impl Outbound {
         let flying = self.flight.flying_bytes();
         let bytes = fragment.payload.len() + DATA_HEADER_BYTES;
         let payload = fragment.payload.clone();
+        if !fragment.ending {
+            // See `StreamEvent::BufferedAmountReleased`.
+            self.queue.release(fragment.slot, payload.len());
+        }
         let stamp = self.sampler.on_sent(now, bytes, flying);
         let data = data(&fragment, payload);
         let chunk = Chunk::new(fragment, self.loss.next_order(), stamp);

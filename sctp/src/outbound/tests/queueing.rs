@@ -103,22 +103,24 @@ fn a_reset_stream_begins_at_zero() {
 }
 
 #[test]
-fn bytes_are_buffered_until_they_arrive_and_released_once() {
+fn bytes_are_released_once_when_they_are_sent_and_the_end_of_a_message_when_it_arrives() {
     let (mut sender, now) = established();
     sender.write(1, message(3_000));
     sender.write(2, message(500));
     assert_eq!((sender.buffered(1), sender.buffered(2), sender.buffered(3)), (3_000, 500, 0));
     assert!(sender.has_queued(1) && sender.has_queued(2) && !sender.has_queued(3));
+    assert_eq!(sender.poll_released(), None);
     let sent = flush(&mut sender, now);
     assert!(!sender.has_queued(1) && !sender.has_queued(2) && !sender.is_idle());
+    let end = sent[2].payload.len();
+    assert_eq!(sender.poll_released(), Some((1, 3_000 - end)));
     assert_eq!(sender.poll_released(), None);
+    assert_eq!((sender.buffered(1), sender.buffered(2)), (end, 500));
     // The first two chunks are missing: the third is released by a gap block, and not again later.
     acknowledge(&mut sender, now + MS, sent[2..].to_vec());
-    let gapped = sent[2].payload.len();
-    assert_eq!(sender.poll_released(), Some((1, gapped)));
+    assert_eq!(sender.poll_released(), Some((1, end)));
     assert_eq!(sender.poll_released(), Some((2, 500)));
     acknowledge(&mut sender, now + 2 * MS, sent.clone());
-    assert_eq!(sender.poll_released(), Some((1, 3_000 - gapped)));
     assert_eq!(sender.poll_released(), None);
     assert!(sender.is_idle());
     assert_eq!(sender.last_tsn(), FIRST.wrapping_add(3));
