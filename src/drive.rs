@@ -221,7 +221,7 @@ impl<'p, H: Hands, P: Person, C: Future<Output = AbortReason>> World<'p, H, P, C
                 Output::Send(channel, frame) => queues.push(channel, frame),
                 Output::Disk(job) => self.hands.submit(job),
                 Output::Ask(offer) => self.answer = Some(self.person.answer(offer)),
-                Output::Pace(wish) => self.bucket.set(wish),
+                Output::Pace(wish) => self.bucket.set(Instant::now(), wish),
                 Output::Emit(event) => self.person.see(event),
                 Output::WakeAt(at) => self.wake = at,
                 Output::Relink => self.relink = true,

@@ -28,9 +28,18 @@ pub(super) enum Gate {
 }
 
 impl Bucket {
-    /// From now on this is wished; what went is forgotten.
-    pub fn set(&mut self, wish: Wish) {
-        *self = Self { wish, paid_at: None };
+    /// From now on this is wished. What went and is not paid for yet is paid for at the new rate, or else whoever changes
+    /// their mind often would get past the limit of the other side; without a limit nothing is owed.
+    pub fn set(&mut self, now: Instant, wish: Wish) {
+        let owed = match (self.wish.limit, self.paid_at) {
+            (Some(before), Some(paid_at)) => {
+                let unpaid = paid_at.saturating_duration_since(now);
+                unpaid.as_nanos().saturating_mul(u128::from(before)).div_ceil(NANOSECONDS)
+            }
+            _ => 0,
+        };
+        let paid_at = wish.limit.filter(|_| owed > 0).map(|rate| after(now, owed, rate));
+        *self = Self { wish, paid_at };
     }
 
     /// Whether the next block may go.
@@ -52,12 +61,19 @@ impl Bucket {
     /// A block of so many bytes goes.
     pub fn take(&mut self, now: Instant, bytes: usize) {
         let Some(rate) = self.wish.limit else { return };
-        let nanoseconds = (bytes as u128 * 1_000_000_000).checked_div(u128::from(rate)).unwrap_or(0);
-        let price = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
         let since = self.paid_at.map_or(now, |it| it.max(now));
-        // A block that takes centuries takes as long as anybody waits.
-        self.paid_at = Some(since.checked_add(price).unwrap_or(since));
+        self.paid_at = Some(after(since, bytes as u128, rate));
     }
+}
+
+const NANOSECONDS: u128 = 1_000_000_000;
+
+/// When so many bytes are paid for that are paid for from `since` on.
+fn after(since: Instant, bytes: u128, rate: u64) -> Instant {
+    let nanoseconds = bytes.saturating_mul(NANOSECONDS).checked_div(u128::from(rate)).unwrap_or(0);
+    let price = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+    // A block that takes centuries takes as long as anybody waits.
+    since.checked_add(price).unwrap_or(since)
 }
 
 #[cfg(test)]
@@ -68,7 +84,7 @@ mod tests {
 
     fn limited(rate: u64) -> Bucket {
         let mut bucket = Bucket::default();
-        bucket.set(Wish { paused: false, limit: Some(rate) });
+        bucket.set(Instant::now(), Wish { paused: false, limit: Some(rate) });
         bucket
     }
 
@@ -124,10 +140,48 @@ mod tests {
         let mut bucket = limited(1);
         bucket.take(Instant::now(), BLOCK);
         assert!(matches!(bucket.gate(), Gate::From(_)));
-        bucket.set(Wish { paused: true, limit: Some(1) });
+        bucket.set(Instant::now(), Wish { paused: true, limit: Some(1) });
         assert_eq!(bucket.gate(), Gate::Closed);
-        bucket.set(Wish::default());
+        bucket.set(Instant::now(), Wish::default());
         bucket.take(Instant::now(), BLOCK);
+        assert_eq!(bucket.gate(), Gate::Open);
+    }
+
+    /// As a receiver can that wants this, then that, below the sender's own limit: with a limit, and by pausing.
+    #[test]
+    fn who_changes_their_mind_often_gets_no_more() {
+        const RATE: u64 = 1_000_000;
+        let start = Instant::now();
+        let end = start + Duration::from_secs(10);
+        let limit = |paused, limit| Wish { paused, limit: Some(limit) };
+        for other in [limit(false, RATE - 1), limit(false, 1), limit(true, RATE)] {
+            let (mut bucket, mut now, mut sent) = (limited(RATE), start, 0);
+            while now < end {
+                let open = match bucket.gate() {
+                    Gate::Open => true,
+                    Gate::From(at) => at <= now,
+                    Gate::Closed => false,
+                };
+                if open {
+                    bucket.take(now, BLOCK);
+                    sent += BLOCK;
+                }
+                now += Duration::from_millis(1);
+                bucket.set(now, other);
+                bucket.set(now, limit(false, RATE));
+            }
+            let most = RATE as usize * 10 + 2 * BLOCK;
+            assert!(sent <= most && sent > most / 2, "{sent} bytes with {other:?} in between");
+        }
+    }
+
+    #[test]
+    fn what_is_owed_at_a_low_limit_does_not_hold_up_a_higher_one() {
+        let (now, mut bucket) = (Instant::now(), limited(1));
+        bucket.take(now, BLOCK);
+        bucket.set(now, Wish { paused: false, limit: Some(BLOCK as u64) });
+        assert_eq!(bucket.gate(), Gate::From(now + Duration::from_secs(1) - BURST));
+        bucket.set(now, Wish::default());
         assert_eq!(bucket.gate(), Gate::Open);
     }
 
@@ -137,6 +191,8 @@ mod tests {
             let mut bucket = limited(rate);
             bucket.take(Instant::now(), usize::MAX);
             bucket.take(Instant::now(), usize::MAX);
+            bucket.set(Instant::now(), Wish { paused: false, limit: Some(u64::MAX) });
+            bucket.set(Instant::now(), Wish { paused: false, limit: Some(1) });
             assert_ne!(bucket.gate(), Gate::Closed);
         }
     }
