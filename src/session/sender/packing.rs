@@ -81,6 +81,9 @@ const MOST_PATIENCE: Duration = Duration::from_secs(64);
 /// Bytes that are read to be packed at a time: enough to keep a thread busy.
 const MOST_ASKED: u64 = 4 << 20;
 
+/// Chunks under way that are told apart: more than a window has whole ones. Small files are many more.
+const MOST_UNDER_WAY: usize = 1024;
+
 /// How long nothing is packed thoroughly after that took all the time.
 const HASTY_FOR: Duration = Duration::from_secs(5);
 
@@ -275,7 +278,14 @@ struct Line {
 
 impl Line {
     fn sent(&mut self, sent: u64, wire: u64) {
-        self.under_way.push_back((sent, wire));
+        let full = self.under_way.len() >= MOST_UNDER_WAY;
+        match self.under_way.back_mut().filter(|_| full) {
+            // Small files, or none of them acknowledged: together they tell as much.
+            Some((end, bytes)) => (*end, *bytes) = (sent, *bytes + wire),
+            // An empty file is never acknowledged.
+            None if wire == 0 => (),
+            None => self.under_way.push_back((sent, wire)),
+        }
     }
 
     fn received(&mut self, now: Instant, received: u64) {

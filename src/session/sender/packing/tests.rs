@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::session::sender::packing::{Compress, Effort, Pack, Packing};
+use crate::session::sender::packing::{Compress, Effort, MOST_UNDER_WAY, Pack, Packing};
 
 const CHUNK: u64 = 1 << 20;
 
@@ -147,4 +147,20 @@ fn a_wish_is_a_wish() {
     assert!((ran.packed - 1.0).abs() < f64::EPSILON);
     assert_eq!(ran.last, Pack::Yes(Effort::Quick));
     assert!(text(1e6).run(&mut Packing::none(), 50).packed < f64::EPSILON);
+}
+
+/// Memory does not depend on the number of files: neither of empty ones, which nobody acknowledges, nor with a receiver that
+/// acknowledges none.
+#[test]
+fn of_a_million_small_files_few_are_remembered() {
+    let mut packing = Packing::new(Compress::Auto, false);
+    let now = Instant::now();
+    for bytes in [0, 1] {
+        for file in 0..1_000_000 {
+            packing.read(now, Pack::No, (bytes, bytes, file * bytes), Duration::ZERO);
+        }
+        assert!(packing.line.under_way.len() <= MOST_UNDER_WAY);
+    }
+    let wire: u64 = packing.line.under_way.iter().map(|(_, wire)| wire).sum();
+    assert_eq!(wire, 1_000_000, "none is forgotten");
 }
