@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-pub use crate::session::pacing::Wish;
+pub use crate::session::pacing::{TAKEN_IN_EVERY, Wish};
 use crate::wire::Channel;
 use crate::wire::block::BlockError;
 use crate::wire::path::RelPath;

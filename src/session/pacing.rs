@@ -3,12 +3,18 @@
 //! Each side has a wish and tells the other; what counts is the slower of both. Only the sender holds anything back, but
 //! both know why nothing comes.
 
+use std::time::{Duration, Instant};
+
 use crate::session::outbox::Outbox;
 use crate::session::{Event, Violation};
 use crate::wire::peer::PeerMessage;
 
 /// Below this a block of 128 KiB takes so long that silence says nothing.
 const SLOW: u64 = 32 * 1024;
+
+/// Least time between two changes of mind of the other side that are taken in. A person presses no faster, and a peer that
+/// does must not fill a log with what it wants.
+pub const TAKEN_IN_EVERY: Duration = Duration::from_millis(200);
 
 /// What a person wants, or what comes of two wishes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,12 +53,17 @@ pub(super) struct Pacing {
     spoken: bool,
     ours: Wish,
     theirs: Wish,
+    /// What they want by now, if that is not taken in yet.
+    unheard: Option<Wish>,
+    /// When something may be taken in again.
+    next: Option<Instant>,
 }
 
 impl Pacing {
     /// As fast as it goes, and nothing said of it.
     pub fn new(alone: Alone) -> Self {
-        Self { alone, spoken: false, ours: Wish::default(), theirs: Wish::default() }
+        let (ours, theirs) = (Wish::default(), Wish::default());
+        Self { alone, spoken: false, ours, theirs, unheard: None, next: None }
     }
 
     /// Both sides speak of it.
@@ -73,15 +84,30 @@ impl Pacing {
         self.tell(before, out);
     }
 
-    /// Takes what the other side wants.
-    pub fn hear<J>(&mut self, wish: Wish, out: &mut Outbox<J>) -> Result<(), Violation> {
+    /// Hears what the other side wants, for [`Pacing::take_in`].
+    pub fn hear(&mut self, wish: Wish) -> Result<(), Violation> {
         if !self.spoken || wish.limit == Some(0) {
             return Err(Violation::OutOfTurn("pace"));
         }
-        let before = (self.ours, self.theirs);
-        self.theirs = wish;
-        self.tell(before, out);
+        self.unheard = Some(wish).filter(|it| *it != self.theirs);
         Ok(())
+    }
+
+    /// Takes in what the other side wants, once it is time to; the newest counts.
+    pub fn take_in<J>(&mut self, now: Instant, out: &mut Outbox<J>) {
+        if self.next.is_none_or(|next| now >= next)
+            && let Some(wish) = self.unheard.take()
+        {
+            self.next = Some(now + TAKEN_IN_EVERY);
+            let before = (self.ours, self.theirs);
+            self.theirs = wish;
+            self.tell(before, out);
+        }
+    }
+
+    /// The earlier of `wake` and when there is something to take in.
+    pub fn wake_at(&self, wake: Instant) -> Instant {
+        self.unheard.and(self.next).map_or(wake, |next| wake.min(next))
     }
 
     fn tell<J>(&self, (ours, theirs): (Wish, Wish), out: &mut Outbox<J>) {

@@ -292,6 +292,7 @@ impl Machine for Receiver {
         if self.state == State::Ended {
             return;
         }
+        self.pacing.take_in(now, &mut self.out);
         self.ask_on(now);
         self.check_on();
         self.commit_on();

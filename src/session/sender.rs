@@ -191,9 +191,7 @@ impl Sender {
             }
             (PeerMessage::Again { entry, chunks }, State::Streaming) => self.handle_again(entry, &chunks)?,
             (PeerMessage::Restart { entry }, State::Streaming) => self.handle_restart(entry)?,
-            (PeerMessage::Pace { paused, limit }, _) => {
-                self.pacing.hear(Wish { paused, limit }, &mut self.out)?
-            }
+            (PeerMessage::Pace { paused, limit }, _) => self.pacing.hear(Wish { paused, limit })?,
             (PeerMessage::Complete { mac }, State::Completing) => return self.handle_complete(&mac),
             (other, _) => return Err(Violation::OutOfTurn(other.name()).into()),
         }
@@ -325,6 +323,7 @@ impl Machine for Sender {
         if self.state == State::Ended {
             return;
         }
+        self.pacing.take_in(now, &mut self.out);
         self.walk_on();
         self.read_on();
         self.stream_on();
@@ -338,7 +337,7 @@ impl Machine for Sender {
             self.out.emit(Event::Moving);
         }
         let wake = if offering { self.clock.last() + CONSENT_WITHIN } else { self.clock.wake_at(now) };
-        self.out.wake_at(wake);
+        self.out.wake_at(self.pacing.wake_at(wake));
     }
 
     fn poll(&mut self) -> Option<Output<Job>> {

@@ -58,9 +58,7 @@ impl Receiver {
             PeerMessage::Proofs(proofs) if self.state == State::Writing => {
                 proofs.into_iter().try_for_each(|proof| self.handle_proof(now, proof))
             }
-            PeerMessage::Pace { paused, limit } => {
-                Ok(self.pacing.hear(Wish { paused, limit }, &mut self.out)?)
-            }
+            PeerMessage::Pace { paused, limit } => Ok(self.pacing.hear(Wish { paused, limit })?),
             PeerMessage::Farewell if self.state == State::Lingering => {
                 self.end_well();
                 Ok(())

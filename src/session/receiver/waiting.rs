@@ -40,6 +40,7 @@ impl Receiver {
             State::Deciding => self.clock.last() + CONSENT_WITHIN,
             _ => self.clock.wake_at(now),
         };
+        let silence = self.pacing.wake_at(silence);
         let silence = self.unasked.as_ref().map_or(silence, |(_, until)| silence.min(*until));
         match self.unjournaled_since {
             Some(since) if !self.checkpointing => silence.min(since + CHECKPOINT_AFTER),

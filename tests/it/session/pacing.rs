@@ -7,7 +7,7 @@ use p2pcp::crypto::Key;
 use p2pcp::session::lasting::{Lasting, STUCK_AFTER};
 use p2pcp::session::receiver::Receiver;
 use p2pcp::session::sender::{Config, Sender};
-use p2pcp::session::{Answer, Event, Failure, Input, Loss, Machine, Output, Violation, Wish};
+use p2pcp::session::{Answer, Event, Failure, Input, Loss, Machine, Output, TAKEN_IN_EVERY, Violation, Wish};
 use p2pcp::wire::Channel;
 use p2pcp::wire::peer::{self, Offer, PeerMessage, Totals};
 
@@ -23,13 +23,14 @@ struct Watched<M: Machine> {
     said: Vec<PeerMessage>,
     events: Vec<Event>,
     paces: Vec<Wish>,
+    wake: Option<Instant>,
     failure: Option<Failure>,
 }
 
 impl<M: Machine> Watched<M> {
     fn new(machine: M, now: Instant) -> Self {
         let (said, events, paces) = (Vec::new(), Vec::new(), Vec::new());
-        let mut watched = Self { machine, now, said, events, paces, failure: None };
+        let mut watched = Self { machine, now, said, events, paces, wake: None, failure: None };
         watched.settle_down();
         watched
     }
@@ -46,7 +47,8 @@ impl<M: Machine> Watched<M> {
                 Output::Emit(event) => self.events.push(event),
                 Output::Pace(wish) => self.paces.push(wish),
                 Output::Done(result) => self.failure = result.err(),
-                Output::Disk(_) | Output::Ask(_) | Output::WakeAt(_) | Output::Relink => (),
+                Output::WakeAt(at) => self.wake = Some(at),
+                Output::Disk(_) | Output::Ask(_) | Output::Relink => (),
             }
         }
     }
@@ -55,8 +57,9 @@ impl<M: Machine> Watched<M> {
         self.give(Input::Frame(Channel::Control, Bytes::from(peer::encode(message))));
     }
 
-    /// The other side wants this.
+    /// The other side wants this, and takes the time of a person.
     fn hear_wish(&mut self, Wish { paused, limit }: Wish) {
+        self.now += TAKEN_IN_EVERY;
         self.hear(&PeerMessage::Pace { paused, limit });
     }
 
@@ -195,4 +198,46 @@ fn a_limit_of_nothing_is_a_violation() {
     sender.hear_wish(wish);
     receiver.hear_wish(wish);
     assert_eq!((sender.failure, receiver.failure), (Some(OUT_OF_TURN), Some(OUT_OF_TURN)));
+}
+
+/// A peer that says one thing, then another, as fast as frames go: what it costs this side's screen and log is bounded by
+/// time, and what it wants last is what counts.
+#[test]
+fn a_flood_of_wishes_is_a_few_changes_and_the_last_one_counts() {
+    const SECONDS: u32 = 10;
+    const A_SECOND: u32 = 1000;
+    fn flooded<M: Machine>(watched: &mut Watched<M>) {
+        watched.events.clear();
+        for number in 0..SECONDS * A_SECOND {
+            watched.now += Duration::from_secs(1) / A_SECOND;
+            let wish = Wish { paused: number % 2 == 0, limit: Some(u64::from(number) + 1) };
+            watched.hear(&PeerMessage::Pace { paused: wish.paused, limit: wish.limit });
+        }
+        let most = (SECONDS * 1000) as usize / TAKEN_IN_EVERY.as_millis() as usize + 1;
+        let told = |it: &&Event| matches!(it, Event::Limited(_));
+        assert!(watched.events.iter().filter(told).count() <= most);
+        // Two for a change: whether it is paused, and the limit.
+        assert!(watched.events.len() <= 2 * most && watched.paces.len() <= most);
+        watched.hear(&PeerMessage::Pace { paused: true, limit: Some(5) });
+        watched.now += TAKEN_IN_EVERY;
+        watched.give(Input::Tick);
+        assert_eq!(watched.paces.last(), Some(&Wish { paused: true, limit: Some(5) }));
+        assert_eq!(watched.failure, None);
+    }
+    flooded(&mut sender(true));
+    flooded(&mut receiver(true));
+}
+
+/// What was not taken in at once wakes the machine when it is time to.
+#[test]
+fn a_wish_that_came_too_soon_is_taken_in_without_another_word() {
+    let mut sender = sender(true);
+    sender.hear_wish(PAUSED);
+    sender.hear(&PeerMessage::Pace { paused: false, limit: None });
+    assert_eq!(sender.paces, [PAUSED]);
+    let wake = sender.wake.unwrap();
+    assert_eq!(wake, sender.now + TAKEN_IN_EVERY);
+    sender.now = wake;
+    sender.give(Input::Tick);
+    assert_eq!(sender.paces, [PAUSED, Wish::default()]);
 }
