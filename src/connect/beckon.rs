@@ -6,10 +6,12 @@
 //! beckoned by them finds no room, or one whose sender it meets by the code as ever. So nothing is decided here, and
 //! a server needs nothing for it that it did not have.
 
+use std::time::Duration;
+
 use crate::crypto::digest::sha256;
 use crate::crypto::{Role, lv};
 use crate::signaling::{Signaling, SignalingClientError};
-use crate::wire::signaling::{MeetRole, Nameplate, Token};
+use crate::wire::signaling::{CloseCode, MeetRole, Nameplate, Token};
 
 /// Waits on a server until both sides of a nameplate are there, or the server has had enough, which is after a minute.
 ///
@@ -29,6 +31,14 @@ pub async fn beckon(
         signaling.close().await;
     }
     met.map(drop)
+}
+
+/// A server that lets nobody wait for so long is not asked again at once.
+const LEAST_WAIT: Duration = Duration::from_secs(10);
+
+/// Whether the server only had enough of waiting, and may be asked again at once.
+pub fn is_patient(error: &SignalingClientError, waited: Duration) -> bool {
+    matches!(error, SignalingClientError::Closed(CloseCode::Expired)) && waited >= LEAST_WAIT
 }
 
 /// What the meeting is called.

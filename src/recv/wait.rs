@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::code::Code;
-use crate::connect::beckon::beckon;
+use crate::connect::beckon::{beckon, is_patient};
 use crate::connect::{ConnectError, Joined};
 use crate::crypto::Role;
 use crate::dial::Dialer;
@@ -24,8 +24,15 @@ use crate::wire::signaling::{CloseCode, Nameplate};
 /// The first pause, and the longest: each is half as long again as the one before.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
-/// How often a server may be asked in vain for a room. It forgives five times, of everybody behind one address together.
-const MOST_MISSES: u32 = 3;
+/// How often a server is asked for a room that nobody beckoned to. It forgives five questions in vain, of everybody behind one
+/// address together.
+const MOST_ASKED: u32 = 2;
+
+/// How often it may be asked in vain after somebody beckoned, before nobody who beckons is believed for a while.
+const FREE_VAIN: u32 = 3;
+
+/// For how long then, at first and at most: it is twice as long each time, and a server forgives one question in that time.
+const DEAF_FOR: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(600));
 
 /// Pauses that grow.
 #[derive(Debug, Clone, Copy)]
@@ -107,31 +114,49 @@ pub(super) async fn on_server(
     code: &Code,
     error: &Error,
 ) -> Result<Joined, Error> {
-    let mut misses = u32::from(is_miss(error));
+    let (mut asked, mut vain) = (u32::from(is_miss(error)), 0);
     let mut pause = Pause::new();
     loop {
+        let begun = Instant::now();
         let beckoned = async {
             let signaling = Signaling::connect_by(dialer, url, SERVER_WITHIN).await?;
             beckon(signaling, code.nameplate(), Role::Receiver).await
         };
-        match beckoned.await {
-            Ok(()) => pause = Pause::new(),
+        let beckoned = match beckoned.await {
+            Ok(()) => true,
             // It waited for a minute, and can go on at once.
-            Err(SignalingClientError::Closed(CloseCode::Expired)) if misses >= MOST_MISSES => continue,
-            Err(SignalingClientError::Closed(CloseCode::Expired)) => (),
+            Err(error) if is_patient(&error, begun.elapsed()) && asked < MOST_ASKED => false,
+            Err(error) if is_patient(&error, begun.elapsed()) => continue,
             Err(error) => {
                 log::debug!("waiting on the server: {error}");
                 tokio::time::sleep(pause.next()).await;
                 continue;
             }
-        }
+        };
+        pause = Pause::new();
         match join(dialer, url, code).await {
-            Err(error) if is_miss(&error) && misses < MOST_MISSES => misses += 1,
+            // Anybody can beckon who knows a number: that must not end the wait.
+            Err(error) if is_miss(&error) && beckoned => {
+                vain += 1;
+                tokio::time::sleep(deaf_for(vain)).await;
+            }
+            Err(error) if is_miss(&error) => asked += 1,
             Err(Error::Server { .. }) => tokio::time::sleep(pause.next()).await,
             Err(Error::Join(ConnectError::Signaling(SignalingClientError::Closed(CloseCode::Limited)))) => {
                 tokio::time::sleep(pause.next()).await;
             }
             answer => return answer,
+        }
+    }
+}
+
+/// How long nobody is listened to after somebody beckoned so many times in vain.
+fn deaf_for(vain: u32) -> Duration {
+    match vain.checked_sub(FREE_VAIN + 1) {
+        None => Duration::ZERO,
+        Some(doublings) => {
+            let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+            DEAF_FOR.0.saturating_mul(factor).min(DEAF_FOR.1)
         }
     }
 }
@@ -147,7 +172,7 @@ mod tests {
 
     use crate::lan::Scope;
     use crate::recv::find::Addresses;
-    use crate::recv::wait::{Patient, Pause};
+    use crate::recv::wait::{DEAF_FOR, FREE_VAIN, Patient, Pause, deaf_for};
     use crate::wire::signaling::Nameplate;
 
     #[test]
@@ -156,6 +181,14 @@ mod tests {
         let pauses: Vec<_> = std::iter::repeat_with(|| pause.next()).take(7).collect();
         assert_eq!((pauses[0], pauses[6]), (Duration::from_secs(1), Duration::from_secs(5)));
         assert!(pauses.is_sorted());
+    }
+
+    #[test]
+    fn who_beckons_in_vain_is_believed_a_few_times_and_then_seldom() {
+        assert!((0..=FREE_VAIN).all(|vain| deaf_for(vain).is_zero()));
+        let deaf: Vec<_> = (1..=40).map(|more| deaf_for(FREE_VAIN + more)).collect();
+        assert_eq!((deaf[0], deaf[1], deaf[39]), (DEAF_FOR.0, 2 * DEAF_FOR.0, DEAF_FOR.1));
+        assert!(deaf.is_sorted());
     }
 
     #[tokio::test]

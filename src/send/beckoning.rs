@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::code::Code;
-use crate::connect::beckon::beckon;
+use crate::connect::beckon::{beckon, is_patient};
 use crate::crypto::Role;
 use crate::send::{Meeting, Options, SERVER_WITHIN};
-use crate::signaling::{Signaling, SignalingClientError};
-use crate::wire::signaling::CloseCode;
+use crate::signaling::Signaling;
 
 /// Time between two attempts, where one did not last for as long as it could.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -19,12 +20,13 @@ pub(super) async fn beckoning(options: &Options, own: Option<&Code>) -> Infallib
         return std::future::pending().await;
     };
     loop {
+        let begun = Instant::now();
         let beckoned = async {
             let signaling = Signaling::connect_by(&options.routes.dialer, url, SERVER_WITHIN).await?;
             beckon(signaling, code.nameplate(), Role::Sender).await
         };
         match beckoned.await {
-            Err(SignalingClientError::Closed(CloseCode::Expired)) => (),
+            Err(error) if is_patient(&error, begun.elapsed()) => (),
             Ok(()) | Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }

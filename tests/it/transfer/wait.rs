@@ -1,6 +1,12 @@
 //! `recv --wait`: the receiver comes first.
 
+use std::time::Duration;
+
+use p2pcp::connect::beckon::beckon;
+use p2pcp::crypto::Role;
 use p2pcp::error::ExitCode;
+use p2pcp::signaling::Signaling;
+use p2pcp::wire::signaling::Nameplate;
 
 use crate::support::{Running, Start, Work, assert_same};
 
@@ -109,4 +115,26 @@ fn programs_hear_that_it_waits() {
     let kinds: Vec<_> =
         end.stdout.lines().map(|it| crate::json_events::checked(it)["event"].clone()).collect();
     assert_eq!(kinds, ["searching", "waiting", "failed"]);
+}
+
+/// A stranger who knows the number beckons, and there is nobody: the wait goes on.
+#[test]
+fn a_stranger_who_beckons_does_not_end_the_wait() {
+    let work = work();
+    let (_server, url) = rendezvous(&work);
+    let server = ["--stun", "none", "--server", &url];
+    let receiver = waiting(&work, "417-magnet-opera", &server).spawn();
+    receiver.line("waiting for the other side");
+    let stranger = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for _ in 0..3 {
+        stranger.block_on(async {
+            let (url, within) = (url.parse().unwrap(), Duration::from_secs(60));
+            let signaling = Signaling::connect(&url, within).await.unwrap();
+            beckon(signaling, Nameplate::new(417).unwrap(), Role::Sender).await.unwrap();
+        });
+    }
+    let sender = work.p2pcp(&["send", "from", "--code", "417-magnet-opera"]).arguments(&server).spawn();
+    receiver.end().exits(ExitCode::Done);
+    sender.end().exits(ExitCode::Done);
+    assert_same(&work.path("from"), &work.path("to/from"));
 }
