@@ -13,6 +13,9 @@ use crate::wire::peer::EntryKind;
 /// Rows of a list: an offer whose paths have many folders makes no more of them.
 const MOST_ROWS: usize = 2000;
 
+/// Stands between the parts of a path: less than whatever a name has, so that what a folder holds comes right after it.
+const BETWEEN: &str = "\0";
+
 /// Lines of a page where nobody knows the terminal's.
 const LEAST_PAGE: usize = 5;
 
@@ -29,7 +32,8 @@ struct Row {
 
 /// The list, sorted by path: what a folder holds comes after it.
 struct List {
-    rows: Vec<(Vec<String>, Row)>,
+    /// Paths with [`BETWEEN`] for `/`.
+    rows: Vec<(String, Row)>,
     complete: bool,
 }
 
@@ -76,19 +80,24 @@ pub(super) fn choose(screen: &Screen, preview: &Preview, input: &mut dyn BufRead
 
 impl List {
     fn of(preview: &Preview) -> Self {
-        let mut rows: BTreeMap<Vec<String>, Row> = BTreeMap::new();
+        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         let mut complete = preview.complete;
         for entry in &preview.entries {
-            let parts: Vec<String> = entry.path.parts().map(str::to_owned).collect();
+            let path = entry.path.as_str().replace('/', BETWEEN);
             let folder = matches!(entry.kind, EntryKind::Folder { .. });
-            for depth in 1..=parts.len() {
-                let Some(path) = parts.get(..depth) else { continue };
-                if rows.len() >= MOST_ROWS && !rows.contains_key(path) {
-                    complete = false;
-                    break;
-                }
-                let row = rows.entry(path.to_vec()).or_default();
-                row.folder |= folder || depth < parts.len();
+            let ends = path.match_indices(BETWEEN).map(|(end, _)| end).chain([path.len()]);
+            for end in ends {
+                let Some(part) = path.get(..end) else { continue };
+                let full = rows.len() >= MOST_ROWS;
+                let row = match rows.get_mut(part) {
+                    Some(row) => row,
+                    None if full => {
+                        complete = false;
+                        break;
+                    }
+                    None => rows.entry(part.to_owned()).or_default(),
+                };
+                row.folder |= folder || end < path.len();
                 row.files += u64::from(entry.kind.is_file());
                 row.bytes = row.bytes.saturating_add(entry.kind.size());
             }
@@ -107,7 +116,7 @@ impl List {
             }
             false => ("", text::bytes(row.bytes)),
         };
-        let name = text::shorten(&text::sanitise(&path.join("/")), 60).into_owned();
+        let name = text::shorten(&text::sanitise(&path.replace(BETWEEN, "/")), 60).into_owned();
         let line = Line::plain(format_args!("{:>width$}  ", at + 1));
         Some(
             line.with(Paint::Bold, format_args!("{name}{slash}"))
@@ -145,9 +154,9 @@ fn numbers(part: &str) -> Option<(usize, usize)> {
 }
 
 /// A glob that matches this path, and what lies in it, and nothing else.
-fn exactly(path: &[String], folder: bool) -> Result<Glob, String> {
+fn exactly(path: &str, folder: bool) -> Result<Glob, String> {
     let mut glob = String::new();
-    for part in path {
+    for part in path.split(BETWEEN) {
         glob.push('/');
         for c in part.chars() {
             match c {
@@ -159,7 +168,7 @@ fn exactly(path: &[String], folder: bool) -> Result<Glob, String> {
         }
     }
     glob.push_str(if folder { "/" } else { "" });
-    glob.parse().map_err(|error| format!("`{}` cannot be chosen: {error}", path.join("/")))
+    glob.parse().map_err(|error| format!("`{}` cannot be chosen: {error}", path.replace(BETWEEN, "/")))
 }
 
 /// How much of what is known was chosen: `3 files, 1.2 MiB`.
@@ -226,8 +235,7 @@ mod tests {
     fn a_number_means_its_entry_whatever_that_is_called() {
         for name in ["a*", "[x]", "{a,b}", "!n", "#n", "b\\c", "end ", "nb\u{a0}", "a?", "~", "-1", " s"] {
             let paths = [name, "ab", "x", "n", "a", "end", "nb", "bc"];
-            let number =
-                1 + List::of(&preview(&paths)).rows.iter().position(|(it, _)| it == &[name]).unwrap();
+            let number = 1 + List::of(&preview(&paths)).rows.iter().position(|(it, _)| it == name).unwrap();
             assert_eq!(kept(&paths, &number.to_string()).unwrap(), [name], "{name:?}");
         }
         assert_eq!(kept(&["d/x", "e/d/x"], "1").unwrap(), ["d/x"], "a name deeper down is another one");
@@ -262,5 +270,15 @@ mod tests {
         let paths: Vec<_> = deep.iter().map(String::as_str).collect();
         let list = List::of(&preview(&paths));
         assert!(list.rows.len() == super::MOST_ROWS && !list.complete);
+    }
+
+    /// They share all their folders, each of which is looked up for each of them.
+    #[test]
+    fn a_hostile_offer_is_listed_at_once() {
+        let deep: Vec<_> = (0..500).map(|it| format!("{}{it}", "d/".repeat(2040))).collect();
+        let paths: Vec<_> = deep.iter().map(String::as_str).collect();
+        let list = List::of(&preview(&paths));
+        assert!(list.rows.len() == super::MOST_ROWS && !list.complete);
+        assert_eq!(list.rows[0].1.files, 500);
     }
 }
