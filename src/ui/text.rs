@@ -12,19 +12,30 @@ use crate::wire::path::is_unsafe_to_show;
 /// Columns below which a shortened text says nothing any more.
 const LEAST_COLUMNS: usize = 5;
 
-/// Shows what could change the terminal as an escape: `\n`, `\u{1b}`, `\u{202e}`.
+/// Shows what could change the terminal, or could not be seen, as an escape: `\n`, `\u{1b}`, `\u{202e}`, `\u{200b}`.
 pub fn sanitise(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unsafe_to_show) {
+    let is_escaped = |c| is_unsafe_to_show(c) || is_unseen(c);
+    if !text.contains(is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        match is_unsafe_to_show(c) {
+        match is_escaped(c) {
             true => safe.extend(c.escape_default()),
             false => safe.push(c),
         }
     }
     Cow::Owned(safe)
+}
+
+/// Whether nobody sees that a character is there, so that two names look like one: what Unicode 16 calls
+/// Default_Ignorable_Code_Point (`DerivedCoreProperties.txt`), and interlinear annotations. Not the joiners and variation selectors,
+/// which are seen by what they do to their neighbours in Persian, in kanji and in emoji.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
 }
 
 /// Columns that a text takes on a terminal.
@@ -159,6 +170,19 @@ mod tests {
         ] {
             assert_eq!(sanitise(raw), safe);
             assert!(!sanitise(raw).contains(is_unsafe_to_show));
+        }
+    }
+
+    /// `invoice.pdf` and what looks like it.
+    #[test]
+    fn what_cannot_be_seen_is_shown_as_an_escape() {
+        for (raw, safe) in [
+            ("invoice\u{200b}.pdf", "invoice\\u{200b}.pdf"),
+            ("a\u{feff}\u{ad}\u{2060}\u{3164}b\u{e0041}", "a\\u{feff}\\u{ad}\\u{2060}\\u{3164}b\\u{e0041}"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+            ("👩\u{200d}🚀 ❤\u{fe0f} 葛\u{e0100}", "👩\u{200d}🚀 ❤\u{fe0f} 葛\u{e0100}"),
+        ] {
+            assert_eq!(sanitise(raw), safe);
         }
     }
 
