@@ -6,6 +6,7 @@ mod here;
 mod manifest;
 mod packed;
 mod proofs;
+mod random;
 mod words;
 
 use std::collections::{BTreeMap, VecDeque};
