@@ -9,6 +9,7 @@ pub mod disk;
 pub mod disks;
 mod every_step;
 mod heard;
+mod hostile_receiver;
 mod hostile_sender;
 mod last_words;
 mod ledger;
