@@ -7,10 +7,12 @@ use std::process::Command;
 
 use p2pcp::crypto::digest::chunk_hash;
 use p2pcp::fs::OnConflict;
+use p2pcp::pack::{Effort, Packer};
 use p2pcp::session::{Failure, Violation};
+use p2pcp::wire::block::{self, Header, Packed};
 use p2pcp::wire::path::{MAX_PATH_BYTES, RelPath};
 use p2pcp::wire::peer::{Entry, EntryKind, Mtime, Outcome, PeerMessage, Proof, SourceFault, Totals};
-use p2pcp::wire::{CHUNK_BYTES, MAX_ENTRY_BYTES, MAX_OUTSTANDING_ENTRIES};
+use p2pcp::wire::{CHUNK_BYTES, Channel, MAX_ENTRY_BYTES, MAX_OUTSTANDING_ENTRIES};
 
 use crate::hostile_sender::scene::{Heard, Hostile, Played, play_into};
 
@@ -59,6 +61,8 @@ async fn in_a_process_of_its_own() {
         "tiny blocks" => as_many_tiny_files_as_may_be_outstanding().await,
         "blocks" => blocks_without_waiting().await,
         "totals" => totals_for_ever().await,
+        "bombs" => packed_chunks_without_waiting().await,
+        "wishes" => wishes_for_ever().await,
         other => panic!("no flood is called {other}"),
     }
     let growth = status_kib("VmHWM:").saturating_sub(before);
@@ -211,6 +215,40 @@ async fn totals_for_ever() {
     assert_eq!(played.result, Err(Failure::LinkLost));
 }
 
+/// Frames of some bytes that hold a chunk each, as fast as they go.
+async fn packed_chunks_without_waiting() {
+    let size = 256 << 20;
+    let plain = vec![0; CHUNK_BYTES as usize];
+    let frame = Packer::new().pack(&plain, Effort::Quick).expect("it gets shorter").to_vec();
+    let packed = Packed { plain: CHUNK_BYTES, packed: frame.len() as u32 };
+    let played = play_and_leave(async |hostile, heard| {
+        let entries = vec![file("big".to_owned(), size)];
+        hostile.say(&PeerMessage::Entries { first: 0, entries }).await;
+        hostile.listen(heard, |it| matches!(it, PeerMessage::Wants { .. })).await;
+        for offset in (0..size).step_by(plain.len()) {
+            let header = Header { entry: 0, length: packed.packed, offset, packed: Some(packed) };
+            let mut part = block::begin(header);
+            part.extend_from_slice(&frame);
+            hostile.send(Channel::Bulk, &part).await;
+        }
+    })
+    .await;
+    let too_much = Failure::Violation(Violation::TooMuch("unacknowledged bytes"));
+    let failure = played.result.expect_err("nobody vouched for a byte");
+    assert!(failure == too_much || failure == Failure::LinkLost, "{failure:?}");
+}
+
+async fn wishes_for_ever() {
+    let played = play_and_leave(async |hostile, _| {
+        for number in 0..u64::from(ENTRIES) / 4 {
+            let (paused, limit) = (number % 2 == 0, Some(number + 1));
+            hostile.say(&PeerMessage::Pace { paused, limit }).await;
+        }
+    })
+    .await;
+    assert_eq!(played.result, Err(Failure::LinkLost));
+}
+
 #[test]
 fn refused_entries_leave_no_trace_in_memory() {
     run_in_child("entries");
@@ -244,4 +282,14 @@ fn a_sender_faster_than_the_disk_is_bounded() {
 #[test]
 fn totals_are_not_kept() {
     run_in_child("totals");
+}
+
+#[test]
+fn packed_chunks_are_unpacked_one_at_a_time() {
+    run_in_child("bombs");
+}
+
+#[test]
+fn wishes_are_not_kept() {
+    run_in_child("wishes");
 }

@@ -169,7 +169,7 @@ pub async fn play_into<T>(
     let (ours, theirs) = pair();
     let options = SinkOptions { on_conflict, ..SinkOptions::default() };
     let sink = Arc::new(LazySink::new(folder.clone(), options));
-    let receiver = Receiver::new(Key::new([7; 32]), Instant::now());
+    let receiver = Receiver::new(Key::new([7; 32]), Instant::now()).with_pacing().unpacking(true);
     let hands = ReceivingHands::start(sink.clone());
     let mut person = Willing;
     let run = drive::run(receiver, theirs, async || None, hands, &mut person, std::future::pending());
