@@ -51,15 +51,25 @@ impl Pause {
     }
 }
 
-/// Addresses that are tried for as long as somebody is waited for: what is announced once, this machine again and again.
+/// Time after which a network is searched anew. A search yields each address once, and few: whoever was not there yet when
+/// somebody, or a stranger in their name, announced them is found by the next one.
+const ANEW_AFTER: Duration = Duration::from_secs(30);
+
+/// Addresses that are tried for as long as somebody is waited for: what is announced, and this machine again and again.
 pub(super) struct Patient {
+    /// `None` where there is no network to search.
+    search: Option<Search>,
     /// `None` once nothing more can be heard.
     finder: Option<Finder>,
     here: Vec<SocketAddr>,
     due: Vec<SocketAddr>,
     at: Instant,
+    anew: Instant,
     pause: Pause,
 }
+
+/// Begins to search.
+type Search = Box<dyn Fn() -> Finder + Send>;
 
 impl Patient {
     /// Begins to look. A nameplate of more than three digits is nowhere on this network.
@@ -71,9 +81,12 @@ impl Patient {
                 Scope::Lan => vec![v4, SocketAddr::from((Ipv6Addr::LOCALHOST, port))],
             }
         });
+        let searched = scope == Scope::Lan && !here.is_empty();
+        let search = searched.then(|| Box::new(move || lan::find(nameplate, scope)) as Search);
+        let finder = Some(lan::find(nameplate, scope));
         let mut pause = Pause::new();
-        let at = Instant::now() + pause.next();
-        Self { finder: Some(lan::find(nameplate, scope)), here, due: Vec::new(), at, pause }
+        let (at, anew) = (Instant::now() + pause.next(), Instant::now() + ANEW_AFTER);
+        Self { search, finder, here, due: Vec::new(), at, anew, pause }
     }
 }
 
@@ -98,8 +111,12 @@ impl Addresses for Patient {
                     self.at = Instant::now() + self.pause.next();
                     self.due.clone_from(&self.here);
                 }
+                () = tokio::time::sleep_until(self.anew), if self.search.is_some() => {
+                    self.anew = Instant::now() + ANEW_AFTER;
+                    self.finder = self.search.as_ref().map(|search| search());
+                }
             }
-            if self.finder.is_none() && self.here.is_empty() {
+            if self.finder.is_none() && self.here.is_empty() && self.search.is_none() {
                 return None;
             }
         }
@@ -170,6 +187,9 @@ fn is_miss(error: &Error) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use futures_util::FutureExt;
+    use tokio::time::Instant;
+
     use crate::lan::Scope;
     use crate::recv::find::Addresses;
     use crate::recv::wait::{DEAF_FOR, FREE_VAIN, Patient, Pause, deaf_for};
@@ -195,5 +215,22 @@ mod tests {
     async fn a_number_without_a_port_is_not_waited_for() {
         let mut patient = Patient::new(Nameplate::new(4170).unwrap(), Scope::Loopback);
         assert_eq!(patient.next().await, None);
+    }
+
+    /// The first search has yielded all that it ever will.
+    #[tokio::test]
+    async fn a_network_is_searched_anew() {
+        let nameplate = Nameplate::new(417).unwrap();
+        let mut patient = Patient::new(nameplate, Scope::Loopback);
+        let address = patient.next().await;
+        assert!(address.is_some());
+        // Nothing but what a search yields; on loopback, as a test has no network.
+        patient.here.clear();
+        patient.search = Some(Box::new(move || crate::lan::find(nameplate, Scope::Loopback)));
+        for _ in 0..3 {
+            assert!(patient.next().now_or_never().is_none(), "not before its time");
+            patient.anew = Instant::now();
+            assert_eq!(patient.next().await, address);
+        }
     }
 }
