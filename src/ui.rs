@@ -12,6 +12,7 @@
 //! ```
 
 mod choose;
+mod clipboard;
 mod code_prompt;
 mod data;
 mod doctor;

@@ -26,7 +26,7 @@ pub(super) struct CodeArgs {
     /// Show the line for the other side as a QR code too
     #[arg(long)]
     qr: bool,
-    /// Have the terminal put the line for the other side on the clipboard
+    /// Put the line for the other side on the clipboard, of the desktop and by the terminal
     #[arg(long)]
     copy: bool,
 }

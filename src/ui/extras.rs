@@ -2,6 +2,7 @@
 
 use qrcode::{Color, EcLevel, QrCode};
 
+use crate::ui::clipboard::{self, Tool};
 use crate::ui::line::{Line, Paint};
 use crate::ui::screen::{Mode, Screen};
 use crate::ui::text;
@@ -14,7 +15,7 @@ const QUIET: usize = 4;
 pub struct Extras {
     /// The line for the other side as a QR code.
     pub qr: bool,
-    /// The same line on the clipboard, if the terminal does such things.
+    /// The same line on the clipboard, if the desktop or the terminal does such things.
     pub copy: bool,
     /// Whether the locale has the characters of which a QR code is drawn.
     pub utf8: bool,
@@ -23,6 +24,10 @@ pub struct Extras {
 impl Extras {
     /// Shows what was asked for, or says why not.
     pub(super) fn show(self, screen: &Screen, receive_line: &str) {
+        self.show_with(screen, receive_line, clipboard::TOOLS);
+    }
+
+    fn show_with(self, screen: &Screen, receive_line: &str, tools: &'static [Tool]) {
         let terminal = screen.mode() == Mode::Live;
         if self.qr {
             screen.print(&match terminal && self.utf8 {
@@ -31,10 +36,15 @@ impl Extras {
             });
         }
         if self.copy {
+            // Both: the terminal may be on another machine than the desktop that is found here.
             screen.put_on_clipboard(receive_line);
-            screen.print(&[match terminal {
-                true => Line::plain("that line is on the clipboard too, if this terminal allows it"),
-                false => Line::warning("not on the clipboard: that needs a terminal"),
+            let putting = clipboard::put(receive_line, tools);
+            screen.print(&[if terminal {
+                Line::plain("that line is on the clipboard too, if this desktop or terminal allows it")
+            } else if putting.succeeds() {
+                Line::plain("that line is on the clipboard too")
+            } else {
+                Line::warning("not on the clipboard: that needs a terminal or a desktop")
             }]);
         }
     }
@@ -127,21 +137,24 @@ mod tests {
     #[test]
     fn what_is_no_terminal_gets_sentences_and_no_escapes() {
         let (screen, captured) = Captured::screen();
-        Extras { qr: true, copy: true, utf8: true }.show(&screen, LINE);
+        Extras { qr: true, copy: true, utf8: true }.show_with(&screen, LINE, &[]);
         assert_eq!(
             captured.text(),
             "warning: no QR code: that needs a terminal that shows UTF-8\n\
-             warning: not on the clipboard: that needs a terminal\n"
+             warning: not on the clipboard: that needs a terminal or a desktop\n"
         );
+        let (screen, captured) = Captured::screen();
+        Extras { copy: true, ..Extras::default() }.show_with(&screen, LINE, &[&["true"]]);
+        assert_eq!(captured.text(), "that line is on the clipboard too\n");
     }
 
     #[test]
     fn the_clipboard_gets_the_line_in_base64() {
         let captured = Captured::default();
         let screen = Screen::new(Mode::Live, false, Box::new(captured.clone()));
-        Extras { copy: true, ..Extras::default() }.show(&screen, "p2pcp recv 417-a\x07");
+        Extras { copy: true, ..Extras::default() }.show_with(&screen, "p2pcp recv 417-a\x07", &[]);
         assert!(captured.text().starts_with("\x1b]52;c;cDJwY3AgcmVjdiA0MTctYQc=\x07that line is"));
-        Extras { qr: true, utf8: false, copy: false }.show(&screen, LINE);
+        Extras { qr: true, utf8: false, copy: false }.show_with(&screen, LINE, &[]);
         assert!(captured.text().ends_with("a terminal that shows UTF-8\n"));
     }
 }

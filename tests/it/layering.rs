@@ -131,7 +131,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ignore::", &["fs"]),
     ("zstd_safe::", &["pack"]),
     ("std::env::", &["cli", "main"]),
-    ("std::process::", &["main"]),
+    ("std::process::", &["main", "ui"]),
     ("webrtc::", &["transport"]),
     ("rtc::", &["doctor", "transport"]),
     ("rtc_sctp::", &["transport"]),

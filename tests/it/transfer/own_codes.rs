@@ -131,7 +131,7 @@ fn where_there_is_no_terminal_a_sentence_takes_the_place_of_pictures() {
     work.recv(&sender.code()).run().exits(ExitCode::Done);
     let sender = sender.end().exits(ExitCode::Done);
     let sender = sender.says("warning: no QR code: that needs a terminal that shows UTF-8\n");
-    let sender = sender.says("warning: not on the clipboard: that needs a terminal\n");
+    let sender = sender.says("warning: not on the clipboard: that needs a terminal or a desktop\n");
     assert!(!sender.stderr.contains('\x1b'), "{}", sender.stderr);
 }
 
