@@ -189,6 +189,8 @@ pub enum Event {
     Resumed,
     /// Both want no more than so many bytes a second, or as many as there can be.
     Limited(Option<u64>),
+    /// The person here wants it slower, and the sender knows of no such wish. At most once.
+    Unheeded,
     /// The link is gone; another one is looked for.
     Disconnected(Loss),
     /// There is a link again.

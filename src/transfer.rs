@@ -102,7 +102,7 @@ impl Transfer {
 
     /// Has nothing sent for now; the other side is told. Nothing times out meanwhile, and a connection that is lost is
     /// looked for as ever. A receiving side can only ask for it, of a p2pcp that knows of it. [`Event::Paused`] says when
-    /// it holds.
+    /// it holds, and a warning, once, that the sender does not know of it.
     pub fn pause(&mut self) {
         self.wish(|wish| wish.paused = true);
     }

@@ -51,6 +51,8 @@ pub(super) struct Pacing {
     alone: Alone,
     /// Whether both sides speak of it.
     spoken: bool,
+    /// Whether the person here knows that a wish is in vain.
+    unheeded: bool,
     ours: Wish,
     theirs: Wish,
     /// What they want by now, if that is not taken in yet.
@@ -63,7 +65,7 @@ impl Pacing {
     /// As fast as it goes, and nothing said of it.
     pub fn new(alone: Alone) -> Self {
         let (ours, theirs) = (Wish::default(), Wish::default());
-        Self { alone, spoken: false, ours, theirs, unheard: None, next: None }
+        Self { alone, spoken: false, unheeded: false, ours, theirs, unheard: None, next: None }
     }
 
     /// Both sides speak of it.
@@ -73,7 +75,13 @@ impl Pacing {
 
     /// Takes what the person here wants.
     pub fn wish<J>(&mut self, wish: Wish, out: &mut Outbox<J>) {
-        if wish == self.ours || (!self.spoken && self.alone == Alone::IsVain) {
+        if wish == self.ours {
+            return;
+        }
+        if !self.spoken && self.alone == Alone::IsVain {
+            if !std::mem::replace(&mut self.unheeded, true) {
+                out.emit(Event::Unheeded);
+            }
             return;
         }
         let before = (self.ours, self.theirs);

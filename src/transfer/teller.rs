@@ -13,6 +13,9 @@ use crate::transfer::queue::Queue;
 use crate::wire::path::RelPath;
 use crate::wire::peer::Totals;
 
+/// What a person is told whose wish does nothing.
+const UNHEEDED: &str = "the sender's p2pcp is an older one, which can be neither paused nor limited from here";
+
 /// A cheap handle: clones speak of the same transfer.
 #[derive(Clone)]
 pub(crate) struct Teller {
@@ -127,6 +130,7 @@ impl Teller {
             session::Event::Paused { here, there } => Some(Event::Paused { here, there }),
             session::Event::Resumed => Some(Event::Resumed),
             session::Event::Limited(bytes_per_second) => Some(Event::Limited { bytes_per_second }),
+            session::Event::Unheeded => Some(Event::Warning { text: UNHEEDED.to_owned() }),
             session::Event::Disconnected(loss) => Some(Event::Disconnected { loss }),
             session::Event::Finishing => {
                 let progress = meter.progress(now);

@@ -138,6 +138,24 @@ fn both_sides_know_who_paused() {
     );
 }
 
+/// A sender of an older version is told nothing that it would not know, and the person once that it is in vain.
+#[test]
+fn a_wish_that_the_sender_does_not_know_is_told_of_once() {
+    let mut receiver = receiver(false);
+    receiver.events.clear();
+    let said = receiver.said.len();
+    receiver.give(Input::Wish(Wish::default()));
+    assert_eq!(receiver.events, []);
+    receiver.give(Input::Wish(PAUSED));
+    receiver.give(Input::Wish(Wish::default()));
+    receiver.give(Input::Wish(PAUSED));
+    assert_eq!(receiver.events, [Event::Unheeded]);
+    assert_eq!((receiver.said.len(), &receiver.paces[..]), (said, &[][..]));
+    let mut sender = sender(false);
+    sender.give(Input::Wish(PAUSED));
+    assert_eq!(sender.events.last(), Some(&Event::Paused { here: true, there: false }), "it holds itself back");
+}
+
 /// Nothing comes for days, and nobody minds; afterwards silence is what it was before.
 #[test]
 fn while_paused_silence_is_no_stall_and_ends_nothing() {
