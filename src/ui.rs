@@ -11,6 +11,7 @@
 //!              └──────► prompt (questions) ────────────┘
 //! ```
 
+mod area;
 mod choose;
 mod clipboard;
 mod code_prompt;

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
+use crate::ui::area;
 use crate::ui::line::Line;
 
 /// Frames a second: more is not seen and costs the transfer's CPU.
@@ -185,7 +186,7 @@ impl Screen {
         let style = ProgressStyle::with_template("{frame}")
             .expect("the template is constant and well formed")
             .with_key("frame", frame);
-        let target = ProgressDrawTarget::stderr_with_hz(FRAMES_PER_SECOND);
+        let target = area::on_stderr(FRAMES_PER_SECOND);
         let bar = ProgressBar::with_draw_target(None, target).with_style(style);
         bar.enable_steady_tick(Duration::from_secs(1) / u32::from(FRAMES_PER_SECOND));
         shown.live = Live::On(bar);
