@@ -1,7 +1,5 @@
 //! Asking for the code, while senders on the network are listened for.
 
-use std::time::Duration;
-
 use tokio::sync::oneshot;
 
 use crate::cli::arguments::MeetingArgs;
@@ -9,9 +7,6 @@ use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::lan::{Neighbours, Scope};
 use crate::ui::{Asked, Heard, Reporter};
-
-/// Time between two looks at the network.
-const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 
 /// What the person types for a code.
 pub(super) async fn code(meeting: &MeetingArgs, reporter: &Reporter) -> Result<String, Error> {
@@ -37,12 +32,10 @@ pub(super) async fn code(meeting: &MeetingArgs, reporter: &Reporter) -> Result<S
     }
 }
 
-/// Hears who is there now, again and again.
+/// Hears who is there, who comes and who goes.
 async fn listen(heard: &Heard) {
-    loop {
-        heard.set(Neighbours::listen(Scope::Lan).nameplates().await);
-        tokio::time::sleep(LISTEN_AGAIN).await;
-    }
+    // Asking anew would not do: who has just answered is silent for a second, and would be forgotten.
+    Neighbours::listen(Scope::Lan).follow(|nameplates| heard.set(nameplates.iter().copied())).await;
 }
 
 /// Asks on a thread of its own, which nobody waits for if the process ends first.

@@ -19,6 +19,13 @@ use crate::wire::signaling::Nameplate;
 /// leaves as much for a busy network as again.
 const LISTEN_FOR: Duration = Duration::from_millis(200);
 
+/// How long somebody is waited for who does not answer at once: the second in which who answered is silent, after which the
+/// question is asked again, and the time that an answer takes.
+const LISTEN_LONGER: Duration = Duration::from_millis(1300);
+
+/// Most that are heard at a time: all nameplates that have ports.
+const MOST_HEARD: usize = 900;
+
 /// Others on this network, while they are being listened to.
 pub struct Neighbours {
     search: Option<Search>,
@@ -39,22 +46,70 @@ impl Neighbours {
 
     /// The nameplates that were announced since, waiting until it has been long enough.
     pub async fn nameplates(self) -> HashSet<Nameplate> {
-        let Self { search, mut until } = self;
-        let mut found = HashSet::new();
-        let Some(search) = search else { return found };
+        let mut heard = Heard::default();
+        let Some(search) = self.search else { return heard.0 };
         let collect = async {
             while let Ok(event) = search.events.recv_async().await {
-                // Its name says enough: what it resolves to is nobody's business here.
-                if let ServiceEvent::ServiceFound(_, name) = event {
-                    found.extend(of_instance(&name));
-                }
+                heard.take(&event);
             }
         };
         tokio::select! {
-            () = &mut until => {}
+            () = self.until => {}
             () = collect => {}
         }
-        found
+        heard.0
+    }
+
+    /// The same, but when nobody is heard it waits for the next answer: who has just answered somebody else is silent for a
+    /// second (RFC 6762 §6), and then asked again.
+    pub async fn nameplates_or_wait(mut self) -> HashSet<Nameplate> {
+        let (mut heard, mut longer) = (Heard::default(), Box::pin(sleep(LISTEN_LONGER)));
+        let Some(search) = self.search else { return heard.0 };
+        let mut over = false;
+        loop {
+            tokio::select! {
+                () = &mut self.until, if !over => over = true,
+                () = &mut longer => return heard.0,
+                event = search.events.recv_async() => match event {
+                    Ok(event) => _ = heard.take(&event),
+                    Err(_) => return heard.0,
+                },
+            }
+            if over && !heard.0.is_empty() {
+                return heard.0;
+            }
+        }
+    }
+
+    /// Tells who is there whenever that changes, for as long as this is waited for. Cancel safe.
+    pub async fn follow(self, mut tell: impl FnMut(&HashSet<Nameplate>)) {
+        let mut heard = Heard::default();
+        if let Some(search) = self.search {
+            while let Ok(event) = search.events.recv_async().await {
+                if heard.take(&event) {
+                    tell(&heard.0);
+                }
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// Who is there.
+#[derive(Default)]
+struct Heard(HashSet<Nameplate>);
+
+impl Heard {
+    /// Whether an event changes it.
+    fn take(&mut self, event: &ServiceEvent) -> bool {
+        // Its name says enough: what it resolves to is nobody's business here.
+        match event {
+            ServiceEvent::ServiceFound(_, name) if self.0.len() < MOST_HEARD => {
+                of_instance(name).is_some_and(|it| self.0.insert(it))
+            }
+            ServiceEvent::ServiceRemoved(_, name) => of_instance(name).is_some_and(|it| self.0.remove(&it)),
+            _ => false,
+        }
     }
 }
 
@@ -67,8 +122,21 @@ fn of_instance(name: &str) -> Option<Nameplate> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Neighbours, of_instance};
+    use mdns_sd::ServiceEvent;
+
+    use super::{Heard, Neighbours, of_instance};
     use crate::lan::Scope;
+
+    #[test]
+    fn who_goes_is_forgotten_and_who_stays_is_not() {
+        let name = |number: u32| format!("{number}-89abcdef._p2pcp._tcp.local.");
+        let found = |number| ServiceEvent::ServiceFound("_p2pcp._tcp.local.".to_owned(), name(number));
+        let removed = |number| ServiceEvent::ServiceRemoved("_p2pcp._tcp.local.".to_owned(), name(number));
+        let mut heard = Heard::default();
+        let events = [found(417), found(520), found(417), removed(520), removed(520)];
+        assert_eq!(events.map(|it| heard.take(&it)), [true, true, false, true, false]);
+        assert_eq!(heard.0.iter().map(|it| it.number()).collect::<Vec<_>>(), [417]);
+    }
 
     #[test]
     fn an_announcements_name_begins_with_the_nameplate() {
