@@ -6,6 +6,7 @@
 
 mod details;
 mod json;
+mod preview;
 pub(crate) mod speed;
 
 use std::path::PathBuf;
@@ -111,8 +112,8 @@ pub enum Event {
         /// The name that it will have there, where it is one file and the person gave it one.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<RelPath>,
-        /// What is known of its tree so far.
-        #[serde(skip)]
+        /// What is known of its tree so far, and of what it meets here.
+        #[serde(serialize_with = "preview::preview")]
         preview: Preview,
         /// Whether it waits for [`crate::Transfer::accept`] or [`crate::Transfer::decline`].
         asks: bool,

@@ -232,6 +232,9 @@ impl Reporter {
         loop {
             let question = if chosen.is_some() { "receive these?" } else { "receive this?" };
             match prompt::agreed_or_choosing(screen, question, &mut input) {
+                prompt::Said::Yes if chosen.is_none() && preview.lacking_bytes > 0 => {
+                    screen.print(&[Line::warning("it does not fit; `c` chooses less of it")]);
+                }
                 prompt::Said::Yes => return (Consent::Accepted, chosen),
                 prompt::Said::No => return (Consent::Declined, None),
                 prompt::Said::Choose => {

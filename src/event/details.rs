@@ -22,6 +22,23 @@ pub struct Preview {
     pub choosable: bool,
     /// How many files have their names here already, with their sizes and times.
     pub alike: u64,
+    /// Bytes that are to be written at most, where it goes to a disk: of everything, or of the known part of what was
+    /// chosen before.
+    pub needed_bytes: Option<u64>,
+    /// Bytes that may be written there, where the system says it.
+    pub free_bytes: Option<u64>,
+    /// Bytes that are lacking: a yes to all of it fails then. None if it was said to try all the same.
+    pub lacking_bytes: u64,
+}
+
+impl Preview {
+    /// Those of the top-level names that a listing of the receive folder would not show, as far as entries are known.
+    pub fn hidden(&self) -> Vec<RelPath> {
+        let mut tops: Vec<&str> = self.entries.iter().filter_map(|it| it.path.parts().next()).collect();
+        tops.retain(|it| it.starts_with('.'));
+        tops.dedup();
+        tops.into_iter().filter_map(|it| RelPath::parse(it).ok()).collect()
+    }
 }
 
 /// How far a transfer is.

@@ -10,11 +10,11 @@ use tokio::sync::oneshot;
 use crate::drive::Person;
 use crate::drive::receiving::LazySink;
 use crate::event::{Consent, Event, Preview, needs_attention};
-use crate::fs::{self, DASH, DiskFault, Landing, LeftoverState, Met, OnConflict, Stages};
+use crate::fs::{self, DASH, DiskFault, Globs, Landing, LeftoverState, Met, OnConflict, Stages};
 use crate::recv::Options;
 use crate::session::{self, Answer, Wish};
 use crate::transfer::{Teller, Wishes};
-use crate::wire::peer::{Offer, OfferItem};
+use crate::wire::peer::{EntryKind, Offer, OfferItem};
 
 /// A receiver's person decides.
 pub(super) struct Decider {
@@ -26,6 +26,13 @@ pub(super) struct Decider {
     streams: bool,
     pub(super) begun: Instant,
     pub(super) accepted: bool,
+}
+
+/// Bytes that are still to come, and that may be written.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    needed: u64,
+    free: u64,
 }
 
 /// What there is to decide about.
@@ -42,8 +49,8 @@ struct Question {
     text: bool,
     /// Why it cannot be received as the person wants it.
     misfit: Arc<OnceLock<DiskFault>>,
-    /// Whether the person said before what they want of it.
-    limited: bool,
+    /// What the person said before that they want of it.
+    only: Globs,
     on_conflict: OnConflict,
     preview: Preview,
 }
@@ -55,13 +62,12 @@ impl Decider {
             landing: Landing::in_folder(&options.folder),
             or_file: options.or_file,
             assume_yes: options.assume_yes,
-            // How much is wanted of what is offered is not known yet.
-            force: options.force || !options.sink.only.is_empty(),
+            force: options.force,
             stages: options.sink.stages,
             stdout: options.stdout,
             text: false,
             misfit: Arc::default(),
-            limited: !options.sink.only.is_empty(),
+            only: options.sink.only.clone(),
             on_conflict: options.sink.on_conflict,
             preview: Preview::default(),
         };
@@ -125,26 +131,35 @@ impl Person for Decider {
         let (mut question, sink) = (self.question.clone(), Arc::clone(&self.sink));
         let shown = Arc::clone(&self.shown);
         Box::pin(async move {
-            let (sender, looked) = oneshot::channel();
-            // A thread of its own: a disk that does not answer must not hold up the end of the process.
             let mut looking = question.clone();
-            std::thread::spawn(move || {
+            let looked = on_a_thread(move || {
                 looking.find_landing(&offer);
-                sender.send((looking.look(&offer), offer, looking.met(), looking)).ok()
+                (looking.look(&offer), offer, looking)
             });
-            let looked = looked.await.map(|(room, offer, met, looking)| {
-                let Met { taken, taken_count, alike } = met;
+            let looked = looked.await.map(|(room, offer, looking)| {
                 question = looking;
-                let choosable = question.is_choosable();
                 shown.set(question.is_shown()).ok();
                 sink.land(question.landing.clone());
-                question.preview =
-                    Preview { taken, taken_count, alike, choosable, ..std::mem::take(&mut question.preview) };
                 (room, offer)
             });
+            let mut chosen = None;
             let answer = match looked {
-                Ok((Ok(()), offer)) => question.ask(offer).await,
-                Ok((Err(fault), offer)) => {
+                Some((Ok(()), offer)) => {
+                    let mut answer = question.ask(offer.clone()).await;
+                    chosen = question.teller.chosen();
+                    let lacking = question.preview.lacking_bytes > 0;
+                    if answer == Answer::Yes && (chosen.is_some() || lacking) {
+                        answer = question.still_fits(offer, chosen.clone()).await;
+                    } else if answer == Answer::Unattended && lacking {
+                        // Nobody was there to choose less.
+                        answer = match question.still_fits(offer, None).await {
+                            Answer::Yes => Answer::Unattended,
+                            misfit => misfit,
+                        };
+                    }
+                    answer
+                }
+                Some((Err(fault), offer)) => {
                     question.teller.tell(question.offered(offer, false));
                     let answer = match fault {
                         DiskFault::NotOneFile => Answer::NotOneFile,
@@ -153,12 +168,12 @@ impl Person for Decider {
                     question.misfit.set(fault).ok();
                     answer
                 }
-                Err(_) => Answer::Unattended,
+                None => Answer::Unattended,
             };
             let told = match answer {
                 // The session tells of a yes.
                 Answer::Yes => {
-                    if let Some(chosen) = question.teller.chosen() {
+                    if let Some(chosen) = chosen {
                         sink.choose(chosen);
                     }
                     return answer;
@@ -176,7 +191,9 @@ impl Person for Decider {
 impl Question {
     /// Whether the person can be asked what of it they want.
     fn is_choosable(&self) -> bool {
-        !self.stdout && !self.text && !self.limited && self.landing.name.is_none()
+        let limited = !self.only.is_empty();
+        let files = self.preview.entries.iter().filter(|it| !matches!(it.kind, EntryKind::Folder { .. }));
+        !self.stdout && !self.text && !limited && self.landing.name.is_none() && files.take(2).count() == 2
     }
 
     /// Whether it is shown and not kept.
@@ -192,8 +209,12 @@ impl Question {
         }
     }
 
-    /// Looks at the disk: whether there is room, and what is there that needs attention. Blocks.
-    fn look(&self, offer: &Offer) -> Result<(), DiskFault> {
+    /// Looks at the disk: what has the names of what is offered, whether there is room, and what is there that needs
+    /// attention. Blocks.
+    fn look(&mut self, offer: &Offer) -> Result<(), DiskFault> {
+        let Met { taken, taken_count, alike } = self.met();
+        let choosable = self.is_choosable();
+        self.preview = Preview { taken, taken_count, alike, choosable, ..std::mem::take(&mut self.preview) };
         if self.stdout {
             let one = matches!(&offer.items[..], [item] if !item.folder) && offer.more == 0;
             return if one { Ok(()) } else { Err(DiskFault::NotOneFile) };
@@ -201,13 +222,68 @@ impl Question {
         if self.is_shown() {
             return Ok(());
         }
-        match lack_of_room(offer, &self.landing, self.stages).filter(|_| !self.force) {
-            Some(fault) => Err(fault),
-            None => {
-                tell_leftovers(&self.teller, &self.landing.folder, true, needs_attention);
-                Ok(())
+        let room = self.room(offer, &self.only);
+        self.preview.needed_bytes = room.map(|it| it.needed);
+        self.preview.free_bytes = room.map(|it| it.free);
+        if let Err(fault) = self.fit(room) {
+            self.preview.lacking_bytes = room.map_or(0, |it| it.needed.saturating_sub(it.free));
+            // Less of it may fit.
+            if self.assume_yes || !choosable {
+                return Err(fault);
             }
         }
+        tell_leftovers(&self.teller, &self.landing.folder, true, needs_attention);
+        Ok(())
+    }
+
+    /// Whether it fits the disk, or is to be tried all the same.
+    fn fit(&self, room: Option<Room>) -> Result<(), DiskFault> {
+        match room {
+            Some(Room { needed, free }) if needed > free && !self.force => {
+                Err(DiskFault::NoRoom { path: self.landing.folder.clone(), needed, free })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The answer of a person who said yes to what `chosen` matches, or to everything: whether that fits the disk.
+    async fn still_fits(&self, offer: Offer, chosen: Option<Globs>) -> Answer {
+        let question = self.clone();
+        let fits = on_a_thread(move || {
+            let room = question.room(&offer, chosen.as_ref().unwrap_or(&question.only));
+            question.fit(room)
+        });
+        match fits.await {
+            Some(Ok(())) => Answer::Yes,
+            Some(Err(fault)) => {
+                self.misfit.set(fault).ok();
+                Answer::NoRoom
+            }
+            None => Answer::Unattended,
+        }
+    }
+
+    /// What of an offer is still to come, as far as it is counted, and what is free for it. Blocks.
+    ///
+    /// An estimate: others write to the disk too, and files take more than their bytes. So no more is asked
+    /// for than bytes, and who knows better says `--force`. Of what is chosen only the entries that are known count.
+    fn room(&self, offer: &Offer, only: &Globs) -> Option<Room> {
+        let folder = &self.landing.folder;
+        let free = fs::free_bytes(folder).ok()?;
+        let chosen = self.preview.entries.iter().filter(|it| it.kind.is_file() && only.choose(&it.path));
+        let needed = match only.is_empty() {
+            true => offer.totals.bytes,
+            false => chosen.map(|it| it.kind.size()).fold(0, u64::saturating_add),
+        };
+        if needed <= free {
+            return Some(Room { needed, free });
+        }
+        let names: Vec<_> = offer.items.iter().map(|it| self.landing.path(it.name.clone())).collect();
+        let here = match self.stages {
+            Stages::Resume => fs::bytes_here(folder, &names),
+            Stages::Fresh => 0,
+        };
+        Some(Room { needed: needed.saturating_sub(here), free })
     }
 
     /// Looks at what has the names of what is offered. Blocks.
@@ -250,21 +326,9 @@ pub(super) fn tell_leftovers(
     }
 }
 
-/// Whether an offer, as far as it is counted, does not fit the disk; what is here of it already counts.
-///
-/// An estimate: others write to the disk too, and files take more than their bytes. So no more is asked
-/// for than bytes, and who knows better says `--force`.
-fn lack_of_room(offer: &Offer, landing: &Landing, stages: Stages) -> Option<DiskFault> {
-    let folder = &landing.folder;
-    let free = fs::free_bytes(folder).ok()?;
-    if offer.totals.bytes <= free {
-        return None;
-    }
-    let names: Vec<_> = offer.items.iter().map(|it| landing.path(it.name.clone())).collect();
-    let here = match stages {
-        Stages::Resume => fs::bytes_here(folder, &names),
-        Stages::Fresh => 0,
-    };
-    let needed = offer.totals.bytes.saturating_sub(here);
-    (needed > free).then(|| DiskFault::NoRoom { path: folder.clone(), needed, free })
+/// What it does on a thread of its own: a disk that does not answer must not hold up the end of the process.
+async fn on_a_thread<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (sender, done) = oneshot::channel();
+    std::thread::spawn(move || sender.send(job()).ok());
+    done.await.ok()
 }

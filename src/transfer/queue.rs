@@ -67,6 +67,7 @@ impl Default for State {
 }
 
 /// What a reader finds.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and handed on at once")]
 enum Found {
     Event(Event),
     Nothing,

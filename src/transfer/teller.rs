@@ -14,7 +14,8 @@ use crate::wire::path::RelPath;
 use crate::wire::peer::Totals;
 
 /// What a person is told whose wish does nothing.
-const UNHEEDED: &str = "the sender's p2pcp is an older one, which can be neither paused nor limited from here";
+const UNHEEDED: &str =
+    "the sender's p2pcp is an older one, which can be neither paused nor limited from here";
 
 /// A cheap handle: clones speak of the same transfer.
 #[derive(Clone)]

@@ -39,7 +39,7 @@ pub(crate) enum Said {
 
 /// Asks as [`agreed`] does; `c` means that the person wants to choose.
 pub(crate) fn agreed_or_choosing(screen: &Screen, question: &str, input: &mut dyn BufRead) -> Said {
-    screen.question(&Line::default().with(Paint::Bold, question).with(Paint::Plain, " [y/N/c] "));
+    screen.question(&Line::default().with(Paint::Bold, question).with(Paint::Plain, " [y/N, c to choose] "));
     match answer(screen, input).map(|it| it.to_lowercase()).as_deref() {
         Some("y" | "yes") => Said::Yes,
         Some("c" | "choose") => Said::Choose,

@@ -143,21 +143,22 @@ pub(crate) fn surprises(preview: &Preview) -> Vec<Line> {
         }
     };
     tell(&preview.taken, preview.taken_count, "name is taken here", "names are taken here");
-    let hidden: Vec<RelPath> = hidden(&preview.entries);
+    let hidden = preview.hidden();
     tell(&hidden, hidden.len() as u64, "hidden name", "hidden names");
     if preview.alike > 0 {
         let files = text::counted(preview.alike, "file");
         lines.push(Line::plain(format_args!("{files} of this size and time here already, to be compared")));
     }
+    if let (Some(needed), Some(free), 1..) = (preview.needed_bytes, preview.free_bytes, preview.lacking_bytes)
+    {
+        let (needed, free) = (text::bytes(needed), text::bytes(free));
+        lines.push(
+            Line::default()
+                .with(Paint::Yellow, "it does not fit")
+                .with(Paint::Plain, format_args!(": {needed} are needed, {free} are free here")),
+        );
+    }
     lines
-}
-
-/// Top-level names that a listing of the receive folder would not show.
-fn hidden(entries: &[Entry]) -> Vec<RelPath> {
-    let mut tops: Vec<&str> = entries.iter().filter_map(|it| it.path.parts().next()).collect();
-    tops.retain(|it| it.starts_with('.'));
-    tops.dedup();
-    tops.into_iter().filter_map(|it| RelPath::parse(it).ok()).collect()
 }
 
 /// The first names, and how many more.
@@ -235,7 +236,9 @@ mod tests {
     fn what_is_in_the_way_and_what_hides_is_told() {
         let taken: Vec<_> = ["a", "b", "c"].map(|it| RelPath::parse(it).unwrap()).into();
         let entries = vec![entry(".profile"), entry("t/.x")];
-        let preview = Preview { entries, taken, taken_count: 5, alike: 2, ..Preview::default() };
+        let (needed_bytes, free_bytes) = (Some(4 << 20), Some(1 << 20));
+        let lack = Preview { needed_bytes, free_bytes, lacking_bytes: 3 << 20, ..Preview::default() };
+        let preview = Preview { entries, taken, taken_count: 5, alike: 2, ..lack };
         let told: Vec<_> = surprises(&preview)
             .iter()
             .map(|line| {
@@ -249,7 +252,8 @@ mod tests {
             [
                 "5 names are taken here: a, b, c and 2 more",
                 "1 hidden name: .profile",
-                "2 files of this size and time here already, to be compared"
+                "2 files of this size and time here already, to be compared",
+                "it does not fit: 4.0 MiB are needed, 1.0 MiB are free here"
             ]
         );
     }

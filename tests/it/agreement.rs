@@ -107,7 +107,7 @@ fn the_first_session_in_the_readme_is_a_real_one() {
     let Some(mut receiver) = work.at_a_terminal(&format!("recv --loopback {}", sender.code())) else {
         return skip("the_first_session_in_the_readme_is_a_real_one", "there is no `script`");
     };
-    receiver.shows("[y/N/c] ");
+    receiver.shows("[y/N, c to choose] ");
     receiver.type_in("n\n");
     // The last lines of a transfer are the tests' of `transfer`; declining makes no folder.
     let said = sender.end().stderr + &receiver.end().stdout;

@@ -12,6 +12,9 @@ use crate::support::process::{End, Running};
 use crate::support::schema::faults;
 use crate::support::{Work, program, skip, until};
 
+/// More than a disk has free.
+const HUGE: u64 = 8 << 40;
+
 fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
@@ -153,6 +156,49 @@ fn without_yes_a_program_declines() {
     assert_eq!((&asked["asks"], &answered["answer"]), (&Value::from(true), &Value::from("unattended")));
     let sent = judged(&sender.end(), ExitCode::Declined);
     assert!(!kinds(&sent).contains(&"consent"));
+}
+
+/// What a person sees before the answer, a program sees in the offer.
+#[test]
+fn the_offer_tells_what_it_meets_here() {
+    let work = Work::new();
+    work.tree("from").file(".profile", "theirs").file("a.txt", "abc");
+    work.tree("to").file("a.txt", "mine");
+    let sender = work.p2pcp(&["send", "--json", "--loopback", "from/.profile", "from/a.txt"]).spawn();
+    let arguments = ["recv", "--json", "--yes", "--loopback", "--output", "to", &code(&sender)];
+    let received = judged(&work.p2pcp(&arguments).run(), ExitCode::Refused);
+    let preview = &received.iter().find(|it| it["event"] == "offered").unwrap()["preview"];
+    assert_eq!(preview["taken"], serde_json::json!(["a.txt"]));
+    assert_eq!(preview["hidden"], serde_json::json!([".profile"]));
+    assert_eq!((&preview["needed_bytes"], &preview["complete"]), (&Value::from(9), &Value::from(true)));
+    assert!(preview["free_bytes"].is_u64() && preview["lacking_bytes"].is_null(), "{preview}");
+    sender.end();
+}
+
+/// With `--only` what is chosen has to fit, and not the offer.
+#[test]
+fn what_is_chosen_has_to_fit_the_disk() {
+    let work = Work::new();
+    work.tree("from").file("small", "abc");
+    let huge = fs::File::create(work.path("from/huge")).and_then(|it| it.set_len(HUGE));
+    if huge.is_err() {
+        return skip("what_is_chosen_has_to_fit_the_disk", "files here cannot have holes of 8 TiB");
+    }
+    let receive = |options: &[&str], end: ExitCode| {
+        let sender = work.p2pcp(&["send", "--json", "--loopback", "from"]).spawn();
+        let code = code(&sender);
+        let arguments = [&["recv", "--json", "--loopback", "--output", "to", &code], options].concat();
+        let received = judged(&work.p2pcp(&arguments).run(), end);
+        sender.end();
+        received.into_iter().find(|it| it["event"] == "offered").unwrap()["preview"].clone()
+    };
+    assert!(receive(&["--yes"], ExitCode::Disk)["lacking_bytes"].is_u64());
+    assert!(receive(&["--yes", "--only", "hu*"], ExitCode::Disk)["lacking_bytes"].is_u64());
+    assert!(receive(&[], ExitCode::Disk)["lacking_bytes"].is_u64(), "nobody is there to choose less");
+    assert!(!work.path("to").exists(), "nothing flowed");
+    let preview = receive(&["--yes", "--only", "small"], ExitCode::Done);
+    assert_eq!((&preview["needed_bytes"], &preview["lacking_bytes"]), (&Value::from(3), &Value::Null));
+    assert!(work.path("to/from/small").exists() && !work.path("to/from/huge").exists());
 }
 
 #[test]

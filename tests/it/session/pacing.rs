@@ -153,7 +153,11 @@ fn a_wish_that_the_sender_does_not_know_is_told_of_once() {
     assert_eq!((receiver.said.len(), &receiver.paces[..]), (said, &[][..]));
     let mut sender = sender(false);
     sender.give(Input::Wish(PAUSED));
-    assert_eq!(sender.events.last(), Some(&Event::Paused { here: true, there: false }), "it holds itself back");
+    assert_eq!(
+        sender.events.last(),
+        Some(&Event::Paused { here: true, there: false }),
+        "it holds itself back"
+    );
 }
 
 /// Nothing comes for days, and nobody minds; afterwards silence is what it was before.

@@ -22,7 +22,7 @@ fn there(work: &Work, name: &str) -> bool {
 fn numbers_choose_entries_and_folders() {
     let work = Work::new();
     let (sender, mut receiver) = asked(&work, "");
-    receiver.shows("receive this? [y/N/c]");
+    receiver.shows("receive this? [y/N, c to choose]");
     receiver.type_in("c\r");
     receiver.shows("1  from/  3 files, 6 B");
     receiver.shows("3  from/b/  2 files, 5 B");
@@ -32,7 +32,7 @@ fn numbers_choose_entries_and_folders() {
     receiver.shows("warning: the numbers are 1 to 6");
     receiver.type_in("2 4\r");
     receiver.shows("chosen: 2 files, 3 B");
-    receiver.shows("receive these? [y/N/c]");
+    receiver.shows("receive these? [y/N, c to choose]");
     assert!(!work.path("to").exists());
     receiver.type_in("y\r");
     receiver.ends(ExitCode::Done, "received 2 files");
@@ -46,7 +46,7 @@ fn numbers_choose_entries_and_folders() {
 fn a_choice_can_be_made_anew_or_taken_back() {
     let work = Work::new();
     let (sender, mut receiver) = asked(&work, "");
-    receiver.shows("[y/N/c]");
+    receiver.shows("[y/N, c to choose]");
     receiver.type_in("c\r");
     receiver.shows("which?");
     receiver.type_in("a.txt\r");
@@ -66,7 +66,7 @@ fn a_choice_can_be_made_anew_or_taken_back() {
 fn nothing_chosen_asks_again_about_everything() {
     let work = Work::new();
     let (sender, mut receiver) = asked(&work, "");
-    receiver.shows("[y/N/c]");
+    receiver.shows("[y/N, c to choose]");
     receiver.type_in("c\r");
     receiver.shows("which?");
     receiver.type_in("\r");
@@ -87,4 +87,32 @@ fn with_only_there_is_nothing_to_choose() {
     receiver.type_in("c\r");
     receiver.ends(ExitCode::Declined, "error: ");
     sender.end().exits(ExitCode::Declined);
+}
+
+/// What does not fit as a whole may be chosen from, and a yes to all of it is none.
+#[test]
+fn what_does_not_fit_can_be_chosen_from() {
+    let work = Work::new();
+    work.tree("from").file("small", "abc");
+    let huge = std::fs::File::create(work.path("from/huge")).and_then(|it| it.set_len(8 << 40));
+    if huge.is_err() {
+        return crate::support::skip(
+            "what_does_not_fit_can_be_chosen_from",
+            "files here cannot have holes of 8 TiB",
+        );
+    }
+    let mut sender = work.send(&["from"]);
+    let mut receiver = p2pcp(&work, &format!("recv --loopback --output to {}", sender.code()));
+    receiver.shows("it does not fit: 8.0 TiB are needed");
+    receiver.shows("[y/N, c to choose]");
+    receiver.type_in("y\r");
+    receiver.shows("warning: it does not fit; `c` chooses less of it");
+    receiver.type_in("c\r");
+    receiver.shows("which?");
+    receiver.type_in("small\r");
+    receiver.shows("chosen: 1 file, 3 B");
+    receiver.type_in("y\r");
+    receiver.ends(ExitCode::Done, "received 1 file");
+    sender.end().exits(ExitCode::Done);
+    assert!(there(&work, "small") && !there(&work, "huge"));
 }
