@@ -144,7 +144,7 @@ mod tests {
              warning: not on the clipboard: that needs a terminal or a desktop\n"
         );
         let (screen, captured) = Captured::screen();
-        Extras { copy: true, ..Extras::default() }.show_with(&screen, LINE, &[&["true"]]);
+        Extras { copy: true, ..Extras::default() }.show_with(&screen, LINE, &[&["cat"]]);
         assert_eq!(captured.text(), "that line is on the clipboard too\n");
     }
 
