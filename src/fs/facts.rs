@@ -55,6 +55,7 @@ pub(crate) enum Form {
     /// A named pipe.
     Fifo,
     /// A socket.
+    #[cfg_attr(windows, expect(dead_code, reason = "there a socket is a file like others"))]
     Socket,
     /// A block or character device, or something stranger.
     Device,

@@ -2,11 +2,16 @@
 //!
 //! Below a [`Folder`] no call takes more than one path component and none follows a symbolic link, but for
 //! those that say so in their names and only read, so whoever holds a handle cannot be led out of it. Errors keep the system's number for people and a
-//! [`Kind`] for decisions. What the calls do is behind [`calls`]: `unix` is the real door, one for
-//! another system would stand beside it; tests of crashes have a disk of their own there.
+//! [`Kind`] for decisions. What the calls do is behind [`calls`]: `unix` and `windows` are the real
+//! ones, under the same names; tests of crashes have a disk of their own there.
 
 mod calls;
+#[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
+#[cfg(any(windows, test))]
+mod windows_names;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -15,7 +20,11 @@ use crate::wire::peer::Mtime;
 
 pub(crate) use crate::fs::facts::{FileId, Form, Kind, Lock, OsError, Placing, Result, Stat, Waiting};
 pub(crate) use crate::fs::os::calls::{FileCalls, FolderCalls, HandleCalls};
-pub(crate) use crate::fs::os::unix::{
+#[cfg(unix)]
+use crate::fs::os::unix as system;
+#[cfg(windows)]
+use crate::fs::os::windows as system;
+pub(crate) use system::{
     SYNCS_FILE_SYSTEMS, inspect_path, make_folder_path, real_path, stdin, stdout, sync_stdout, user,
 };
 
@@ -65,7 +74,7 @@ impl Handle for Folder {
 impl Folder {
     /// Opens a folder that the person named, following links.
     pub fn open(path: &Path) -> Result<Self> {
-        unix::open_folder(path).map(Self)
+        system::open_folder(path).map(Self)
     }
 
     /// A folder of another door than the system's.
@@ -149,7 +158,7 @@ impl Folder {
                 self.remove_file(name).ok();
                 Ok(())
             }
-            Placing::Impossible => Err(unix::unsupported()),
+            Placing::Impossible => Err(system::unsupported()),
         }
     }
 
@@ -211,7 +220,7 @@ impl Handle for File {
 impl File {
     /// Opens for reading what the person named, following links and never blocking.
     pub fn open(path: &Path) -> Result<Self> {
-        unix::open_file(path).map(Self)
+        system::open_file(path).map(Self)
     }
 
     /// Fills `buffer` from `offset` on; the answer is smaller than the buffer only at the file's end.

@@ -136,8 +136,11 @@ fn enlarge(socket: &std::net::UdpSocket) -> usize {
 }
 
 #[cfg(not(unix))]
-fn enlarge(_: &std::net::UdpSocket) -> usize {
-    0
+fn enlarge(socket: &std::net::UdpSocket) -> usize {
+    let socket = socket2::SockRef::from(socket);
+    socket.set_recv_buffer_size(BUFFER_BYTES).ok();
+    socket.set_send_buffer_size(BUFFER_BYTES).ok();
+    socket.recv_buffer_size().unwrap_or(0)
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

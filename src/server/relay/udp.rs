@@ -183,4 +183,8 @@ fn enlarge(socket: &std::net::UdpSocket) {
 }
 
 #[cfg(not(unix))]
-fn enlarge(_: &std::net::UdpSocket) {}
+fn enlarge(socket: &std::net::UdpSocket) {
+    let socket = socket2::SockRef::from(socket);
+    socket.set_recv_buffer_size(KERNEL_BYTES).ok();
+    socket.set_send_buffer_size(KERNEL_BYTES).ok();
+}
