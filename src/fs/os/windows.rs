@@ -3,8 +3,8 @@
 //! Windows opens nothing from a folder's handle by such a call, so a folder here is a handle and the path that it had. Names
 //! are checked to be one component, and no link is followed, but who can write above a folder can put another in its place between two calls.
 //! There are no permission bits, a folder's entries have no call that syncs them (NTFS logs them), and files tell no time of
-//! change but the one that programs can set. Where a file system has no hard links nothing can be placed without replacing. Before
-//! Windows 10, a removed folder keeps its name until its last handle is closed, so an empty stage can be left behind.
+//! change but the one that programs can set. Where a file system has no hard links nothing can be placed without replacing.
+//! Where a removed folder keeps its name until its last handle is closed (wine 8 does so), an empty stage is left behind.
 
 mod file;
 
@@ -101,7 +101,7 @@ pub(crate) fn open_folder(path: &Path) -> Result<Box<dyn FolderCalls>> {
 
 /// Opens a file at a path for reading, following links.
 pub(crate) fn open_file(path: &Path) -> Result<Box<dyn FileCalls>> {
-    Ok(Box::new(OpenFile(reading(0).open(path)?)))
+    Ok(Box::new(OpenFile(reading(0).open(path)?, path.canonicalize()?)))
 }
 
 /// What standard input is.
@@ -200,10 +200,11 @@ impl OpenFolder {
 }
 
 /// A file that was opened where a link may be.
-fn no_link(opened: fs::File) -> Result<Box<dyn FileCalls>> {
+fn no_link(options: &fs::OpenOptions, path: PathBuf) -> Result<Box<dyn FileCalls>> {
+    let opened = options.open(&path)?;
     match translate(&opened)?.form {
         Form::Link => Err(OsError { kind: Kind::NotAFolder, code: ERROR_DIRECTORY }),
-        _ => Ok(Box::new(OpenFile(opened))),
+        _ => Ok(Box::new(OpenFile(opened, path))),
     }
 }
 
@@ -226,7 +227,7 @@ impl FolderCalls for OpenFolder {
     }
 
     fn open_file(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
-        no_link(reading(FILE_FLAG_OPEN_REPARSE_POINT).open(self.path_of(name)?)?)
+        no_link(&reading(FILE_FLAG_OPEN_REPARSE_POINT), self.path_of(name)?)
     }
 
     fn open_file_following(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
@@ -235,11 +236,11 @@ impl FolderCalls for OpenFolder {
 
     fn create_file(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
         let mut options = reading(FILE_FLAG_OPEN_REPARSE_POINT);
-        no_link(options.write(true).create(true).truncate(false).open(self.path_of(name)?)?)
+        no_link(options.write(true).create(true).truncate(false), self.path_of(name)?)
     }
 
     fn open_to_write(&self, name: &OsStr) -> Result<Box<dyn FileCalls>> {
-        no_link(reading(FILE_FLAG_OPEN_REPARSE_POINT).write(true).open(self.path_of(name)?)?)
+        no_link(reading(FILE_FLAG_OPEN_REPARSE_POINT).write(true), self.path_of(name)?)
     }
 
     /// Ordinary handles to a folder do not ask for the right to write into it; the lock is a handle that does, and lets no other

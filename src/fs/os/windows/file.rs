@@ -3,18 +3,37 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::windows::fs::FileExt;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use winapi_util::file;
 
-use crate::fs::facts::{FileId, Form, Result, Stat};
+use crate::fs::facts::{FileId, Form, Kind, OsError, Result, Stat};
 use crate::fs::os::calls::{FileCalls, HandleCalls};
-use crate::fs::os::windows::{unsupported, user};
+use crate::fs::os::windows::{FILE_FLAG_OPEN_REPARSE_POINT, reading, unsupported, user};
 use crate::wire::peer::Mtime;
 
-/// An open file.
+/// An open file, and where it was opened.
 #[derive(Debug)]
-pub(super) struct OpenFile(pub(super) fs::File);
+pub(super) struct OpenFile(pub(super) fs::File, pub(super) PathBuf);
+
+impl OpenFile {
+    /// A handle that may change the file, where this one may only read it: syncing and times need one on Windows.
+    fn changing(&self) -> Result<fs::File> {
+        let again = reading(FILE_FLAG_OPEN_REPARSE_POINT).write(true).open(&self.1)?;
+        match translate(&again)?.id == translate(&self.0)?.id {
+            true => Ok(again),
+            false => Err(OsError { kind: Kind::Missing, code: 0 }),
+        }
+    }
+
+    fn changed<T>(&self, change: impl Fn(&fs::File) -> Result<T>) -> Result<T> {
+        match change(&self.0) {
+            Err(OsError { kind: Kind::Denied, .. }) => change(&self.changing()?),
+            done => done,
+        }
+    }
+}
 
 impl HandleCalls for OpenFile {
     fn stat(&self) -> Result<Stat> {
@@ -22,7 +41,7 @@ impl HandleCalls for OpenFile {
     }
 
     fn set_mtime(&self, mtime: Mtime) -> Result<()> {
-        set_mtime(&self.0, mtime)
+        self.changed(|handle| set_mtime(handle, mtime))
     }
 
     fn set_mode(&self, _: u32) -> Result<()> {
@@ -30,7 +49,7 @@ impl HandleCalls for OpenFile {
     }
 
     fn sync(&self) -> Result<()> {
-        Ok(self.0.sync_all()?)
+        self.changed(|handle| Ok(handle.sync_all()?))
     }
 
     fn sync_file_system(&self) -> Result<()> {
@@ -64,7 +83,7 @@ impl FileCalls for OpenFile {
     }
 
     fn sync_data(&self) -> Result<()> {
-        Ok(self.0.sync_data()?)
+        self.changed(|handle| Ok(handle.sync_data()?))
     }
 
     fn truncate(&self, size: u64) -> Result<()> {
