@@ -36,6 +36,9 @@ pub(crate) trait Control: Debug + Send + Sync {
     /// `bytes` go out, with `in_flight` on the way before them.
     fn on_sent(&mut self, now: Instant, bytes: usize, in_flight: usize);
 
+    /// Setting up took this round trip; told before anything is sent, if at all.
+    fn on_set_up(&mut self, _now: Instant, _round_trip: Duration) {}
+
     /// A SACK was taken.
     fn on_acked(&mut self, acked: &Acked);
 

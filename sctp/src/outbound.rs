@@ -143,9 +143,11 @@ impl Outbound {
         self.repair.begin(now);
     }
 
-    /// The round trip that setting up took: without it the first flight has only RTO.Initial to go by.
+    /// The round trip that setting up took: without it the first flight has only RTO.Initial to go by, and nothing to spread
+    /// over.
     pub(crate) fn observe_round_trip(&mut self, now: Instant, round_trip: Duration) {
         self.rtt.update(now, round_trip);
+        self.control.on_set_up(now, round_trip);
     }
 
     /// Queues a message. An empty one cannot be carried (RFC 9260 §3.3.1) and is passed over.

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use crate::control::bbr::fast::FastPath;
 use crate::control::bbr::model::{Model, News, bytes_in};
-use crate::control::bbr::phases::Cycle;
+use crate::control::bbr::phases::{Cycle, STARTUP_GAIN};
 use crate::control::{Acked, Control};
 
 /// The initial window in packets, for as long as no round trip was measured (RFC 6928).
@@ -66,6 +66,8 @@ pub(crate) struct Bbr {
     pacing_rate: u64,
     fast: FastPath,
     is_fast: bool,
+    /// Startup was in a hurry: its window is more than it needs when that ends.
+    has_hurried: bool,
     /// The window before the last timeout.
     before_timeout: Option<usize>,
     /// The window was used up in this round, and in the one before.
@@ -83,6 +85,7 @@ impl Bbr {
             pacing_rate: 0,
             fast: FastPath::new(),
             is_fast: false,
+            has_hurried: false,
             before_timeout: None,
             is_full: false,
             was_full: false,
@@ -97,15 +100,22 @@ impl Bbr {
         milliseconds.clamp(INITIAL_PACKETS, SPREAD_PACKETS)
     }
 
+    /// The first round trip is known: the window may be what is spread over it.
+    fn widen(&mut self) {
+        self.window = self.window.max(self.first_packets() * self.packet_bytes);
+        self.set_pacing_rate();
+    }
+
     fn set_pacing_rate(&mut self) {
-        let mut bandwidth = self.model.bandwidth() as f64;
+        let gain = self.cycle.pacing_gain(&self.model);
+        let mut rate = self.model.bandwidth() as f64 * gain;
         if !self.cycle.is_bandwidth_known() {
             // Until the bandwidth is known a low sample is no reason to be slower than at first.
             let rtt = self.model.min_rtt.unwrap_or(SUPPOSED_RTT).max(SUPPOSED_RTT);
             let first = (self.first_packets() * self.packet_bytes) as f64;
-            bandwidth = bandwidth.max(first / rtt.as_secs_f64());
+            rate = rate.max(first / rtt.as_secs_f64() * STARTUP_GAIN.min(gain));
         }
-        self.pacing_rate = (bandwidth * self.cycle.pacing_gain(&self.model) * PACING_MARGIN) as u64;
+        self.pacing_rate = (rate * PACING_MARGIN) as u64;
     }
 
     fn set_window(&mut self, now: Instant, delivered: usize) {
@@ -116,11 +126,16 @@ impl Bbr {
         };
         let quanta = bytes_in(self.pacing_rate, QUANTUM).max(2 * self.packet_bytes as u64) * QUANTA;
         let slack = self.model.extra_acked() + quanta;
-        let target = (bandwidth_delay as f64 * self.cycle.window_gain()) as u64 + slack;
+        let target = (bandwidth_delay as f64 * self.cycle.window_gain(&self.model)) as u64 + slack;
         let target = target.min(self.cycle.bound(now, &self.model, self.packet_bytes));
         let target = target as usize;
         self.window = if self.cycle.is_bandwidth_known() {
             (self.window + delivered).min(target)
+        } else if self.cycle.hurries(&self.model) {
+            self.has_hurried = true;
+            self.window.max((self.window + 2 * delivered).min(target))
+        } else if std::mem::take(&mut self.has_hurried) {
+            self.window.min(target.max(self.first_packets() * self.packet_bytes))
         } else if self.window < target {
             self.window + delivered
         } else {
@@ -137,11 +152,18 @@ impl Control for Bbr {
         }
     }
 
+    fn on_set_up(&mut self, now: Instant, round_trip: Duration) {
+        if self.model.min_rtt.is_none() {
+            self.model.update_round_trip(now, round_trip);
+            self.widen();
+        }
+    }
+
     fn on_acked(&mut self, acked: &Acked) {
         let was_measured = self.model.min_rtt.is_some();
         let begins_round = self.model.update(acked);
         if !was_measured && self.model.min_rtt.is_some() {
-            self.window = self.window.max(self.first_packets() * self.packet_bytes);
+            self.widen();
         }
         let fast_below = if self.is_fast { FAST_UNTIL } else { FAST_BELOW };
         self.is_fast = self.model.min_rtt.is_some_and(|rtt| rtt < fast_below);
@@ -164,6 +186,7 @@ impl Control for Bbr {
             used: acked.rate.map_or(in_flight, |rate| rate.in_flight_when_sent as u64),
             begins_round,
             app_limited: acked.rate.is_none_or(|rate| rate.app_limited),
+            first_bytes: (self.first_packets() * self.packet_bytes) as u64,
             packet_bytes: self.packet_bytes,
         };
         self.cycle.advance(&mut self.model, &news);

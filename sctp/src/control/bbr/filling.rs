@@ -1,4 +1,13 @@
-//! Whether Startup has filled the path.
+//! Whether Startup has filled the path, and how fast it goes on.
+//!
+//! It doubles in each round trip, and triples as long as no packet has waited and hardly one was lost: half of a rate at which nothing
+//! waits is far from what the path carries. (SUSS, SIGCOMM 2024, quadruples under a like condition.) What that may put into a
+//! queue before it shows is two round trips' worth in place of one. Over 50 ms 150 MB/s are reached 0.2 s sooner, together with a first
+//! window that the round trip of setting up has widened.
+
+use std::time::Duration;
+
+use crate::control::bbr::model::{Model, News};
 
 /// It has after so many rounds in which the bandwidth did not grow by a quarter (`BBR.MaxFullBwCount` of the draft).
 const FULL_ROUNDS: u32 = 3;
@@ -10,6 +19,17 @@ const FULL_GROWTH: f64 = 1.25;
 const QUEUED_ROUNDS: u32 = 2;
 const QUEUED_GROWTH: f64 = 1.5;
 
+/// Gains in a hurry: tripling takes 9 ln 3 / 2 where doubling takes 4 ln 2, and three times what the path holds.
+pub(super) const HURRY_GAIN: f64 = 4.94;
+pub(super) const HURRY_WINDOW_GAIN: f64 = 3.0;
+
+/// Shorter paths do not hurry: ten doublings are a tenth of a second there.
+const LEAST_RTT: Duration = Duration::from_millis(10);
+
+/// Losses above this share end the hurry, if they are more packets than chance loses.
+const MOST_LOSS: f64 = 0.02;
+const CHANCE_PACKETS: u64 = 3;
+
 /// What the rounds of Startup showed.
 #[derive(Debug)]
 pub(super) struct Filling {
@@ -17,11 +37,30 @@ pub(super) struct Filling {
     bandwidth: u64,
     rounds_full: u32,
     rounds_queued: u32,
+    /// Something has waited or was lost.
+    is_wary: bool,
 }
 
 impl Filling {
     pub(super) fn new() -> Self {
-        Self { bandwidth: 0, rounds_full: 0, rounds_queued: 0 }
+        Self { bandwidth: 0, rounds_full: 0, rounds_queued: 0, is_wary: false }
+    }
+
+    /// Goes on by doubling only, as after the first queue.
+    pub(super) fn wary() -> Self {
+        Self { is_wary: true, ..Self::new() }
+    }
+
+    /// Takes a SACK.
+    pub(super) fn watch(&mut self, model: &Model, news: &News) {
+        let lost = model.loss_of_this_round();
+        let is_lossy = lost.loss_rate() > MOST_LOSS && lost.lost > CHANCE_PACKETS * news.packet_bytes as u64;
+        self.is_wary |= is_lossy || model.shows_queue(news.rtt);
+    }
+
+    /// Whether nothing speaks against more than doubling.
+    pub(super) fn hurries(&self, model: &Model) -> bool {
+        !self.is_wary && model.min_rtt.is_some_and(|rtt| rtt >= LEAST_RTT)
     }
 
     /// Takes a round that was not short of data; whether the path is full.
@@ -43,6 +82,7 @@ impl Filling {
 
     /// A round that lost everything says nothing of the path's size.
     pub(super) fn on_timeout(&mut self) {
+        self.is_wary = true;
         self.rounds_full = 0;
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct News {
     pub(super) used: u64,
     pub(super) begins_round: bool,
     pub(super) app_limited: bool,
+    /// The window before the bandwidth is known, in bytes.
+    pub(super) first_bytes: u64,
     pub(super) packet_bytes: usize,
 }
 
@@ -125,7 +127,7 @@ impl Model {
         begins_round
     }
 
-    fn update_round_trip(&mut self, now: Instant, rtt: Duration) {
+    pub(super) fn update_round_trip(&mut self, now: Instant, rtt: Duration) {
         self.current.least_rtt = Some(self.current.least_rtt.map_or(rtt, |least| least.min(rtt)));
         let least = self.min_rtt.map_or(rtt, |least| least.min(rtt));
         // As near as timers of a millisecond can tell it is the same.
@@ -182,6 +184,11 @@ impl Model {
         let min_rtt = self.min_rtt?;
         let bandwidth = self.bandwidth();
         (bandwidth > 0).then(|| bytes_in(bandwidth, min_rtt))
+    }
+
+    /// The round that is under way, so far.
+    pub(super) fn loss_of_this_round(&self) -> Round {
+        self.current
     }
 
     /// Bytes that SACKs come in at once, beyond the bandwidth.

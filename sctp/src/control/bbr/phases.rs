@@ -10,13 +10,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::control::bbr::filling::Filling;
+use crate::control::bbr::filling::{Filling, HURRY_GAIN, HURRY_WINDOW_GAIN};
 use crate::control::bbr::model::{MIN_RTT_WINDOW, Model, News};
 use crate::control::bbr::share::Share;
 
 /// Pacing gains of the draft: Startup doubles the rate in each round trip with the least overshoot that does (4 ln 2), Drain
 /// undoes its queue, Up asks for a quarter more, Down lets the queue of that run off.
-const STARTUP_GAIN: f64 = 2.77;
+pub(super) const STARTUP_GAIN: f64 = 2.77;
 const DRAIN_GAIN: f64 = 0.35;
 const UP_GAIN: f64 = 1.25;
 const DOWN_GAIN: f64 = 0.9;
@@ -137,9 +137,14 @@ impl Cycle {
         self.phase == Phase::ProbeRtt
     }
 
+    pub(super) fn hurries(&self, model: &Model) -> bool {
+        self.filling.as_ref().is_some_and(|filling| filling.hurries(model))
+    }
+
     pub(super) fn pacing_gain(&self, model: &Model) -> f64 {
         let loss = model.usual_loss().min(MOST_COMPENSATED_LOSS);
         match self.phase {
+            Phase::Startup if self.hurries(model) => HURRY_GAIN,
             Phase::Startup => STARTUP_GAIN,
             Phase::Drain => DRAIN_GAIN,
             Phase::Down => DOWN_GAIN,
@@ -153,8 +158,9 @@ impl Cycle {
         }
     }
 
-    pub(super) fn window_gain(&self) -> f64 {
+    pub(super) fn window_gain(&self, model: &Model) -> f64 {
         match self.phase {
+            Phase::Startup if self.hurries(model) => HURRY_WINDOW_GAIN,
             Phase::Startup | Phase::Drain | Phase::Cruise | Phase::Refill | Phase::Sharing => WINDOW_GAIN,
             Phase::Down => DOWN_WINDOW_GAIN,
             Phase::Up => UP_WINDOW_GAIN,
@@ -227,12 +233,15 @@ impl Cycle {
     }
 
     fn fill(&mut self, model: &mut Model, news: &News, is_queued: bool) {
+        let filling = self.filling.get_or_insert_with(Filling::new);
+        filling.watch(model, news);
         // While the application or the peer's window holds back, a rate that does not grow says nothing. But a queue says that the
-        // path is full whoever holds back: bursts fill it, with pauses between them, and nothing else would ever end this.
-        if !news.begins_round || (news.app_limited && !is_queued) {
+        // path is full whoever holds back: bursts fill it, with pauses between them, and nothing else would ever end this. That
+        // is, bursts of more than a first window: a trickle of acknowledgements fills nothing, and would be held to its own rate.
+        let is_ours = is_queued && news.used > news.first_bytes;
+        if !news.begins_round || (news.app_limited && !is_ours) {
             return;
         }
-        let filling = self.filling.get_or_insert_with(Filling::new);
         if filling.is_full(model.bandwidth(), is_queued) {
             self.filling = None;
             self.enter(Phase::Drain, model, news.now);
@@ -266,7 +275,7 @@ impl Cycle {
         if is_lossy || ((is_queued || rounds >= 2) && !has_grown) {
             self.enter_down(model, news.now);
         } else if rounds > GROWING_ROUNDS && !is_queued {
-            self.filling = Some(Filling::new());
+            self.filling = Some(Filling::wary());
             self.enter(Phase::Startup, model, news.now);
         }
     }

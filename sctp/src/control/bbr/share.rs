@@ -117,6 +117,7 @@ mod tests {
             used,
             begins_round: true,
             app_limited: false,
+            first_bytes: 0,
             packet_bytes: PACKET,
         };
         assert!(Share::is_plausible(0.001, &news(600_000)));

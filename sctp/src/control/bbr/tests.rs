@@ -12,13 +12,15 @@ const PACKET: usize = 1_200;
 struct Echo {
     control: Bbr,
     sampler: Sampler,
+    /// Whether what is sent is all that there is.
+    scarce: bool,
     now: Instant,
     rtt: Duration,
 }
 
 impl Echo {
     fn new(rtt: Duration) -> Self {
-        Self { control: Bbr::new(PACKET), sampler: Sampler::new(), now: Instant::now(), rtt }
+        Self { control: Bbr::new(PACKET), sampler: Sampler::new(), scarce: false, now: Instant::now(), rtt }
     }
 
     /// Sends `packets` at once, at most a window of them, and takes their SACK. Less than ten are all that there was to send.
@@ -30,7 +32,7 @@ impl Echo {
                 self.sampler.on_sent(self.now, PACKET, index * PACKET)
             })
             .collect();
-        if packets < 10 {
+        if packets < 10 || self.scarce {
             self.sampler.on_app_limited(packets * PACKET);
         }
         self.now += self.rtt;
@@ -121,17 +123,69 @@ fn what_was_known_outlasts_minutes_of_little_to_send() {
 #[test]
 fn startup_ends_at_a_queue_even_if_there_is_little_to_send() {
     let mut echo = Echo::new(LONG);
-    let rate_of =
-        |echo: &Echo| echo.control.pacing_rate().unwrap() as f64 / (9.0 * PACKET as f64 / LONG.as_secs_f64());
+    echo.scarce = true;
+    let rate_of = |echo: &Echo| {
+        echo.control.pacing_rate().unwrap() as f64 / (60.0 * PACKET as f64 / LONG.as_secs_f64())
+    };
     for _ in 0..20 {
-        echo.round(9);
+        echo.round(60);
     }
     assert!(rate_of(&echo) > 2.0, "that there is little to send is no reason");
     echo.rtt = 2 * LONG;
     for _ in 0..4 {
-        echo.round(9);
+        echo.round(60);
     }
     assert!(rate_of(&echo) < 1.3, "{}", rate_of(&echo));
+}
+
+/// Ten thousand small files, whose receiver is busy: what it says of them came in a trickle, waited for the sender's processor, and
+/// was then held to its own rate. So the sender heard late which files were wanted next.
+#[test]
+fn a_trickle_is_not_held_to_its_own_rate_by_a_queue_that_cannot_be_its_own() {
+    let mut echo = Echo::new(LONG);
+    for _ in 0..20 {
+        echo.round(9);
+    }
+    echo.rtt = 2 * LONG;
+    for _ in 0..10 {
+        echo.round(9);
+    }
+    assert!(echo.control.window() >= 32 * PACKET);
+    let pace = echo.control.pacing_rate().unwrap() as f64;
+    assert!(pace >= 32.0 * PACKET as f64 / LONG.as_secs_f64(), "{pace}");
+}
+
+/// The round trip of setting up counts, so that the first flight is a window that is spread over it.
+#[test]
+fn what_setting_up_took_widens_the_first_window() {
+    let mut control = Bbr::new(PACKET);
+    control.on_set_up(Instant::now(), LONG);
+    assert_eq!(control.window(), 32 * PACKET);
+    let in_a_round_trip = control.pacing_rate().unwrap() as f64 * LONG.as_secs_f64();
+    assert!(in_a_round_trip < 32.0 * 5.0 * PACKET as f64, "spread: {in_a_round_trip}");
+}
+
+/// As many rounds as it takes until a second of the path's pace is a gigabit.
+fn rounds_to_a_gigabit(echo: &mut Echo) -> usize {
+    let is_there = |echo: &Echo| echo.control.pacing_rate().is_some_and(|rate| rate > 125_000_000);
+    (0..40)
+        .take_while(|_| {
+            echo.round(usize::MAX);
+            !is_there(echo)
+        })
+        .count()
+}
+
+#[test]
+fn startup_hurries_until_something_waits_or_is_lost_and_doubles_from_then_on() {
+    let clear = rounds_to_a_gigabit(&mut Echo::new(LONG));
+    let mut echo = Echo::new(LONG);
+    echo.round(usize::MAX);
+    echo.rtt += LONG / 4;
+    echo.round(usize::MAX);
+    echo.rtt = LONG;
+    let doubling = 2 + rounds_to_a_gigabit(&mut echo);
+    assert!(clear + 2 < doubling && doubling < 2 * clear, "{clear} rounds, {doubling} after a queue");
 }
 
 #[test]
