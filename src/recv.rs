@@ -166,6 +166,7 @@ async fn run(options: Options, teller: Teller, mut stop: Stop) -> Result<(Summar
         0 => receiver,
         _ => receiver.with_pacing(),
     };
+    let receiver = receiver.with_many_entries(bound.features & Abilities::MANY != 0);
     let receiver = receiver.unpacking(bound.features & Abilities::PACKING != 0);
     let stdout = options.stdout;
     let receiver = if stdout { receiver.writing_what_is_proven() } else { receiver };

@@ -226,6 +226,7 @@ async fn run(
         _ => Packing::new(options.compress, at_hand),
     };
     let sender = sender::Sender::new(config, Instant::now()).packing(packing);
+    let sender = sender.with_many_entries(bound.features & Abilities::MANY != 0);
     let sender = match bound.features & Abilities::PACING {
         0 => sender,
         _ => sender.with_pacing(),

@@ -41,11 +41,14 @@ impl Abilities {
     /// Feature bit: each side says how fast it wants it ([`crate::wire::peer::PeerMessage::Pace`]).
     pub const PACING: u32 = 1 << 2;
 
+    /// Feature bit: [`crate::wire::MANY_OUTSTANDING_ENTRIES`] may be outstanding.
+    pub const MANY: u32 = 1 << 3;
+
     /// What this build can do.
     pub const OURS: Self = Self {
         oldest: PROTOCOL_VERSION,
         newest: PROTOCOL_VERSION,
-        features: Self::PACKING | Self::TEXTS | Self::PACING,
+        features: Self::PACKING | Self::TEXTS | Self::PACING | Self::MANY,
     };
 
     /// As associated data.

@@ -2,10 +2,9 @@
 //! it is verified, nothing is said to be there before it is durable.
 //!
 //! Invariants: every frame is checked against what was announced and allowed, so a hostile sender costs
-//! at most the window, [`MAX_OUTSTANDING_ENTRIES`] entries and [`MAX_LOOSE_HASHES`] hashes of memory;
+//! at most the window, [`MAX_OUTSTANDING_ENTRIES`] (four times as many if agreed) entries and [`MAX_LOOSE_HASHES`] hashes of memory;
 //! entries are settled once; folders and links are made after all that comes before them.
 //!
-//! [`MAX_OUTSTANDING_ENTRIES`]: crate::wire::MAX_OUTSTANDING_ENTRIES
 
 mod checking;
 mod consent;
@@ -27,8 +26,8 @@ use crate::session::receipt::Receipt;
 use crate::session::receiver::consent::Consent;
 pub use crate::session::receiver::jobs::{Commit, Done, Job, Otherwise, Plan, WrittenChunk};
 use crate::session::{Answer, CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Summary, Violation};
-use crate::wire::DEFAULT_WINDOW_BYTES;
 use crate::wire::peer::{AbortReason, Offer, PeerMessage, Settled};
+use crate::wire::{DEFAULT_WINDOW_BYTES, MAX_OUTSTANDING_ENTRIES};
 
 /// Hashes that the sender may announce ahead of the bytes, over all entries.
 pub const MAX_LOOSE_HASHES: usize = 8192;
@@ -88,6 +87,8 @@ pub struct Receiver {
     /// Sum of their [`peer::Entry::encoded_bytes`].
     manifest_bytes: usize,
     announced: u32,
+    /// How many may be outstanding.
+    most_entries: usize,
     /// How many there are in all, once the sender has said.
     end: Option<u32>,
     links_begun: bool,
@@ -130,6 +131,7 @@ impl Receiver {
             outstanding: BTreeMap::new(),
             manifest_bytes: 0,
             announced: 0,
+            most_entries: MAX_OUTSTANDING_ENTRIES,
             end: None,
             links_begun: false,
             loose_hashes: 0,

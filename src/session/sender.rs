@@ -1,11 +1,10 @@
 //! The sender's state machine: announces entries, reads what is wanted, and believes nothing until the
 //! receiver's word authenticates.
 //!
-//! Invariants: at most [`MAX_OUTSTANDING_ENTRIES`] entries are announced and unsettled; at most the
+//! Invariants: at most [`MAX_OUTSTANDING_ENTRIES`] (four times as many if agreed) entries are announced and unsettled; at most the
 //! receiver's window of bytes is read and unacknowledged; an entry is settled once, and as kept only
 //! after its proof went out and with the sender's own digest.
 //!
-//! [`MAX_OUTSTANDING_ENTRIES`]: crate::wire::MAX_OUTSTANDING_ENTRIES
 
 mod announcing;
 mod jobs;
@@ -32,7 +31,7 @@ use crate::session::{CONSENT_WITHIN, Event, Failure, Input, Machine, Output, Sum
 use crate::wire::peer::{
     self, AbortReason, Hash, Offer, OfferItem, Outcome, PeerMessage, Proof, Settled, Totals,
 };
-use crate::wire::{CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES};
+use crate::wire::{CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES, MAX_OUTSTANDING_ENTRIES};
 
 /// What a sender is made of.
 pub struct Config {
@@ -66,6 +65,8 @@ pub struct Sender {
     outstanding: BTreeMap<u32, Outgoing>,
     manifest_bytes: usize,
     announced: u32,
+    /// How many may be outstanding.
+    most_entries: usize,
     wants_seen: u32,
     walking: bool,
     walked: bool,
@@ -103,6 +104,7 @@ impl Sender {
             outstanding: BTreeMap::new(),
             manifest_bytes: 0,
             announced: 0,
+            most_entries: MAX_OUTSTANDING_ENTRIES,
             wants_seen: 0,
             walking: false,
             walked: false,

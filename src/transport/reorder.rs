@@ -13,12 +13,12 @@ use bytes::Bytes;
 
 use crate::wire::block::MIN_PAYLOAD_BYTES;
 use crate::wire::lanes::{NUMBER_BYTES, take_number};
-use crate::wire::{DEFAULT_WINDOW_BYTES, MAX_OUTSTANDING_ENTRIES};
+use crate::wire::{DEFAULT_WINDOW_BYTES, MANY_OUTSTANDING_ENTRIES};
 
 /// Frames that may wait: a window of the smallest full blocks, for each of them one that ends its chunk, and
 /// a short one for each entry that may be under way.
 const MAX_WAITING_FRAMES: usize =
-    2 * (DEFAULT_WINDOW_BYTES as usize / MIN_PAYLOAD_BYTES) + MAX_OUTSTANDING_ENTRIES;
+    2 * (DEFAULT_WINDOW_BYTES as usize / MIN_PAYLOAD_BYTES) + MANY_OUTSTANDING_ENTRIES;
 
 /// Bytes that may wait: a window of payload, and the headers.
 const MAX_WAITING_BYTES: usize = DEFAULT_WINDOW_BYTES as usize + (1 << 20);

@@ -12,11 +12,19 @@ use crate::session::receiver::{
 use crate::session::{Event, Failure, Violation, Wish};
 use crate::wire::peer::{self, Entry, EntryKind, Offer, PeerMessage, Proof};
 use crate::wire::{
-    CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_OUTSTANDING_ENTRIES,
-    MAX_OUTSTANDING_MANIFEST, block,
+    CHUNK_BYTES, Channel, DEFAULT_WINDOW_BYTES, MANY_OUTSTANDING_ENTRIES, MAX_ENTRIES, MAX_ENTRY_BYTES,
+    MAX_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_MANIFEST, block,
 };
 
 impl Receiver {
+    /// The same, and [`MANY_OUTSTANDING_ENTRIES`] may be outstanding, if both sides have said so.
+    pub fn with_many_entries(mut self, agreed: bool) -> Self {
+        if agreed {
+            self.most_entries = MANY_OUTSTANDING_ENTRIES;
+        }
+        self
+    }
+
     /// The same, and chunks may come packed, if both sides have said so.
     pub fn unpacking(mut self, agreed: bool) -> Self {
         self.unpacking = agreed;
@@ -93,7 +101,7 @@ impl Receiver {
         if first != self.announced {
             return Err(Violation::Numbering { expected: self.announced, got: first }.into());
         }
-        if self.outstanding.len() + entries.len() > MAX_OUTSTANDING_ENTRIES {
+        if self.outstanding.len() + entries.len() > self.most_entries {
             return Err(Violation::TooMuch("outstanding entries").into());
         }
         self.manifest_bytes += entries.iter().map(Entry::encoded_bytes).sum::<usize>();
@@ -168,7 +176,8 @@ impl Receiver {
         let claim = match proof {
             Proof::Chunk { index, hash, .. } => {
                 self.loose_hashes += 1;
-                if self.loose_hashes > MAX_LOOSE_HASHES {
+                // Each entry may have one whose bytes are on their way.
+                if self.loose_hashes > MAX_LOOSE_HASHES + self.most_entries - MAX_OUTSTANDING_ENTRIES {
                     return Err(Violation::TooMuch("hashes ahead of their bytes").into());
                 }
                 incoming.take_hash(index, hash)

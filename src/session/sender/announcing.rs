@@ -5,14 +5,25 @@ use crate::session::sender::reading::{Outgoing, Reading};
 use crate::session::sender::{Job, Sender, Walked};
 use crate::session::{Event, Violation};
 use crate::wire::peer::{self, EntryKind, PeerMessage, Want};
-use crate::wire::{MAX_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_MANIFEST, chunk_count};
+use crate::wire::{MANY_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_MANIFEST, chunk_count};
 
 /// Entries asked of the walk at once.
 const WALK_BATCH: usize = 512;
 
 impl Sender {
+    /// The same, with [`MANY_OUTSTANDING_ENTRIES`] if both sides have said so.
+    pub fn with_many_entries(mut self, agreed: bool) -> Self {
+        if agreed {
+            self.most_entries = MANY_OUTSTANDING_ENTRIES;
+        }
+        self
+    }
+
     pub(super) fn walk_on(&mut self) {
-        let room = MAX_OUTSTANDING_ENTRIES - self.outstanding.len().min(MAX_OUTSTANDING_ENTRIES);
+        // What is not read yet need not be announced further ahead: blocks would wait behind it.
+        let unread = self.to_read.len() + (self.announced - self.wants_seen) as usize;
+        let unread_room = MAX_OUTSTANDING_ENTRIES.saturating_sub(unread);
+        let room = self.most_entries.saturating_sub(self.outstanding.len()).min(unread_room);
         let fits = self.manifest_bytes + peer::BATCH_BYTES + peer::MAX_ITEM_BYTES <= MAX_OUTSTANDING_MANIFEST;
         if !self.walking && !self.walked && fits && room >= WALK_BATCH {
             self.walking = true;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use p2pcp::session::sender::Job;
 use p2pcp::session::{CONSENT_WITHIN, Event, Failure, GIVE_UP_AFTER, Input, STALL_AFTER};
 use p2pcp::wire::peer::{AbortReason, Outcome, PeerMessage, SourceFault, Want};
-use p2pcp::wire::{CHUNK_BYTES, DEFAULT_WINDOW_BYTES, MAX_OUTSTANDING_ENTRIES};
+use p2pcp::wire::{CHUNK_BYTES, DEFAULT_WINDOW_BYTES, MANY_OUTSTANDING_ENTRIES, MAX_OUTSTANDING_ENTRIES};
 
 use crate::hostile_receiver::Victim;
 use crate::session::tree::{Shape, Tree, Trouble};
@@ -97,6 +97,26 @@ fn a_receiver_that_never_settles_is_told_of_no_more_entries() {
     assert_eq!(victim.result, None);
     let (now, most) = (announced(&victim), MAX_OUTSTANDING_ENTRIES + more);
     assert!(now > first && now <= most, "{now} entries are announced");
+}
+
+/// Ten thousand small files over 50 ms wait for nothing but what they are themselves. But what is not wanted yet is not told of
+/// without end: blocks would come behind it.
+#[test]
+fn where_both_know_it_four_times_as_many_entries_are_announced_as_they_are_read() {
+    let mut tree = Tree::default();
+    (0..20_000).for_each(|it| tree.file(&format!("many/{it:05}"), it % 2, &mut Rng::new(1)));
+    let mut victim = Victim::new(&tree);
+    victim.sender = victim.sender.with_many_entries(true);
+    victim.accept();
+    let mut wanted = 0;
+    while announced(&victim) > wanted {
+        let more = announced(&victim) - wanted;
+        assert!(more <= MAX_OUTSTANDING_ENTRIES, "{more} are announced and not wanted");
+        victim.want(wanted as u32, &vec![Want::All; more]);
+        wanted += more;
+    }
+    assert!((MANY_OUTSTANDING_ENTRIES - 1024..=MANY_OUTSTANDING_ENTRIES).contains(&wanted), "{wanted}");
+    assert_eq!(victim.result, None);
 }
 
 /// What was asked of the disk before a failure was known does not count against the window for ever,
