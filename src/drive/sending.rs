@@ -74,7 +74,7 @@ fn read(source: &mut Source, packing: &mut Packing, job: Job, answers: &Unbounde
         Job::Read { entry, index, pack } => {
             let begun = Instant::now();
             let result = source.read_chunk(entry, index).map(|chunk| {
-                let alike = source.extension_of(entry);
+                let alike = source.kind_of(entry);
                 (packing.pack((entry, index), alike, pack, chunk.frames), chunk.hash)
             });
             Done::Read { entry, index, result, spent: begun.elapsed() }

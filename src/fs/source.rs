@@ -281,10 +281,12 @@ impl Source {
         Some(self.roots[announced.root].local(&announced.path))
     }
 
-    /// What its name ends with behind a dot.
-    pub fn extension_of(&self, entry: u32) -> Option<&str> {
-        let name = self.announced.get(&entry)?.path.as_str().rsplit('/').next()?;
-        Some(name.rsplit_once('.')?.1)
+    /// What tells of which kind it is: what its name ends with behind a dot, or else the folder that it lies in.
+    pub fn kind_of(&self, entry: u32) -> Option<&str> {
+        let path = self.announced.get(&entry)?.path.as_str();
+        let (folder, name) =
+            path.rsplit_once('/').map_or((None, path), |(folder, name)| (Some(folder), name));
+        name.rsplit_once('.').map(|(_, extension)| extension).or(folder)
     }
 
     fn open_file(&mut self, entry: u32) -> Result<File, SourceFault> {

@@ -278,3 +278,17 @@ fn batches_end_before_a_control_frame_is_full() {
     }
     assert!(batches > 2);
 }
+
+/// Names that tell nothing, as hashes are: what lies together is alike.
+#[test]
+fn a_file_is_of_the_kind_of_its_extension_or_of_its_folder() {
+    let root = tree(&[("t/a/1", b"x"), ("t/a.b/2", b"x"), ("t/c.txt", b"x")]);
+    let mut source = open(&[&root.path().join("t")]).unwrap();
+    let (entries, _) = manifest(&mut source, 9, root.path());
+    let mut kinds: Vec<_> = (0..entries.len() as u32)
+        .filter_map(|it| Some((entries[it as usize].path.as_str(), source.kind_of(it)?)))
+        .collect();
+    kinds.retain(|(path, _)| ["t/a/1", "t/a.b/2", "t/c.txt"].contains(path));
+    kinds.sort_unstable();
+    assert_eq!(kinds, [("t/a.b/2", "t/a.b"), ("t/a/1", "t/a"), ("t/c.txt", "txt")]);
+}
