@@ -94,6 +94,8 @@ pub struct Receiver {
     links_begun: bool,
     loose_hashes: usize,
     received: u64,
+    /// Whose block came last.
+    current: Option<u32>,
     written: u64,
     /// How much of both did not travel but was compared here.
     held_back: u64,
@@ -136,6 +138,7 @@ impl Receiver {
             links_begun: false,
             loose_hashes: 0,
             received: 0,
+            current: None,
             written: 0,
             held_back: 0,
             acked: (0, 0),

@@ -151,10 +151,10 @@ impl Receiver {
         }
         let incoming =
             self.outstanding.get_mut(&header.entry).ok_or(Violation::UnknownEntry(header.entry))?;
-        let first_block = header.offset == 0;
         let chunk = incoming.take_block(header, payload).ok_or(Violation::BlockOutOfPlace(header.entry))?;
         self.received += length;
-        if first_block {
+        // One that is gone on with does not begin at 0.
+        if self.current.replace(header.entry) != Some(header.entry) {
             let path = incoming.item.path.clone();
             self.out.emit(Event::Current(path));
         }

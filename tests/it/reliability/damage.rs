@@ -110,6 +110,17 @@ fn damaged_chunks_are_sent_again_and_no_others() {
     }
 }
 
+/// Also where its first block does not come again.
+#[test]
+fn the_file_that_is_gone_on_with_is_named_meanwhile() {
+    let interrupted = Interrupted::new(11);
+    interrupted.restore();
+    let mut sender = interrupted.work.send(&["from"]);
+    let end = interrupted.work.recv(&sender.code()).arguments(&["--json"]).run();
+    sender.end().exits(ExitCode::Done);
+    assert!(end.stdout.contains(r#""current":"from/big""#), "{}", end.stdout);
+}
+
 #[test]
 fn what_took_the_place_of_a_staged_file_is_not_touched() {
     let interrupted = Interrupted::new(2);
