@@ -30,11 +30,11 @@ fn text(shell: ShellName) -> String {
         ShellName::Powershell => Shell::PowerShell,
     };
     generate(generator, &mut options::command(), "p2pcp", &mut bytes);
-    let script = String::from_utf8_lossy(&bytes).into_owned();
+    let script = without_hidden(&String::from_utf8_lossy(&bytes));
     match shell {
         ShellName::Bash => script + BASH,
         ShellName::Fish => script + FISH,
-        ShellName::Zsh => with_codes(&script) + ZSH,
+        ShellName::Zsh => with_codes(&script),
         // There is no hook that can be put behind the generated script.
         ShellName::Powershell => script,
     }
@@ -70,13 +70,28 @@ _p2pcp_codes() {
 /// How the generated zsh script describes the value of `recv`.
 const ZSH_VALUE: &str = "'*::code -- ";
 
-/// The zsh script, with our function where a code is wanted. The function stands behind: zsh looks it up when it is called.
+/// The generated zsh function, whose script ends by calling it: what it needs has to stand before.
+const ZSH_FUNCTION: &str = "\n_p2pcp() {";
+
+/// The zsh script, with our function where a code is wanted.
 fn with_codes(script: &str) -> String {
     let line = |line: &str| match line.trim_start().starts_with(ZSH_VALUE) {
         true => line.replace(":_default'", ":_p2pcp_codes'"),
         false => line.to_owned(),
     };
-    script.lines().map(|it| line(it) + "\n").collect()
+    let script: String = script.lines().map(|it| line(it) + "\n").collect();
+    script.replacen(ZSH_FUNCTION, &format!("{ZSH}{ZSH_FUNCTION}"), 1)
+}
+
+/// The script without the command that only scripts call; what is generated names hidden commands, too.
+fn without_hidden(script: &str) -> String {
+    let is_listed =
+        |line: &&str| !line.starts_with("'complete-code:") && !line.contains("-a \"complete-code\"");
+    let line = |line: &str| match line.trim_start().starts_with("opts=") {
+        true => line.replace(" complete-code ", " ") + "\n",
+        false => line.to_owned() + "\n",
+    };
+    script.lines().filter(is_listed).map(line).collect()
 }
 
 /// Prints what a beginning of a code may become, a line each: nameplates of senders on this network, then words.
@@ -144,11 +159,26 @@ mod tests {
     }
 
     #[test]
+    fn what_only_scripts_call_is_not_offered() {
+        for (shell, lists) in [
+            (ShellName::Bash, "opts=\""),
+            (ShellName::Zsh, "'complete-code:"),
+            (ShellName::Fish, "-a \"complete-code"),
+        ] {
+            let is_listed = |it: &str| it.contains(lists) && it.contains("complete-code");
+            assert!(!text(shell).lines().any(is_listed), "{shell:?}");
+        }
+    }
+
+    #[test]
     fn scripts_ask_for_codes() {
         for shell in [ShellName::Bash, ShellName::Zsh, ShellName::Fish] {
             assert!(text(shell).contains("p2pcp complete-code -- "), "{shell:?}");
         }
-        assert!(text(ShellName::Zsh).contains(":_p2pcp_codes'"), "the generated script has changed");
+        let zsh = text(ShellName::Zsh);
+        assert!(zsh.contains(":_p2pcp_codes'"), "the generated script has changed");
+        // Loaded from a file of its own it calls itself at its end.
+        assert!(zsh.find("\n_p2pcp_codes() {").unwrap() < zsh.find("\n_p2pcp() {").unwrap());
         assert!(text(ShellName::Powershell).contains("Register-ArgumentCompleter"));
     }
 }
