@@ -13,11 +13,11 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# It says that it is clang, so that it gets flags of a known form.
+# It says that it is clang, and not the one that takes flags of the form `/flag`, which knows `-?`.
 cat >"$work/cc" <<'END'
 #!/bin/sh
 for argument in "$@"; do
-    case $argument in -E) echo '#pragma message "clang"'; exit ;; esac
+    case $argument in -E) echo '#pragma message "clang"'; exit ;; '-?') exit 1 ;; esac
     [ "${before:-}" != -o ] || : >"$argument"
     before=$argument
 done
@@ -28,7 +28,7 @@ has() { [ -d "$(rustc --print sysroot)/lib/rustlib/$1/lib" ]; }
 
 for target in "$@"; do
     if ! has "$target" && command -v rustup >/dev/null; then
-        rustup target add "$target" >/dev/null 2>&1 || true
+        timeout 120 rustup target add "$target" >/dev/null 2>&1 || true
     fi
     if ! has "$target"; then
         printf 'skipped: %s, as its standard library is not here and rustup does not get it\n' "$target"
