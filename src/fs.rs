@@ -83,7 +83,7 @@ pub use crate::fs::commit::{Commit, Committed};
 pub use crate::fs::conflict::OnConflict;
 pub use crate::fs::foresight::{Met, met_here};
 pub use crate::fs::globs::{Glob, GlobError, Globs};
-pub(crate) use crate::fs::hash::hash_parts;
+pub(crate) use crate::fs::hash::{hash_parts, hashed_together};
 pub use crate::fs::intake::{Alike, SinkOptions, Stages, Times};
 pub use crate::fs::landing::{Landing, Naming, file_name};
 pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};

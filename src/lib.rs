@@ -50,7 +50,7 @@
 //! *chunk*: 1 MiB of an entry; *block*: one bulk message. *stage*: where unfinished bytes live;
 //! *journal*: the record of what is durable in it.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![deny(missing_docs)]
 #![deny(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 

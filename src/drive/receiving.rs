@@ -6,13 +6,18 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::drive::packing::unpacked;
+use crate::drive::worker::Work;
 use crate::drive::{Hands, Worker};
-use crate::fs::{Commit, DiskFault, Globs, Landing, Otherwise, Plan, Sink, SinkOptions, WrittenChunk};
+use crate::fs::{
+    Commit, DiskFault, Globs, Landing, Otherwise, Plan, Sink, SinkOptions, WrittenChunk, hashed_together,
+};
 use crate::pack::Unpacker;
 use crate::session::receiver::{self, Done, Job};
+use crate::wire::CHUNK_BYTES;
 use crate::wire::path::RelPath;
 use crate::wire::peer::{AbortReason, Entry, Outcome};
 
@@ -113,9 +118,8 @@ impl ReceivingHands {
     /// Starts the threads.
     pub fn start(sink: Arc<LazySink>) -> Self {
         let (sender, answers) = unbounded_channel();
-        let worker = |name, sink: Arc<LazySink>, sender: UnboundedSender<Answer>| {
-            let mut unpacker = Unpacker::new();
-            Worker::start(name, move |job| perform(&sink, &mut unpacker, job, &sender))
+        let worker = |name, sink: Arc<LazySink>, answers: UnboundedSender<Answer>| {
+            Worker::start(name, Handling { sink, unpacker: Unpacker::new(), answers })
         };
         Self {
             writer: worker("p2pcp-write", sink.clone(), sender.clone()),
@@ -127,57 +131,99 @@ impl ReceivingHands {
     }
 }
 
-fn perform(sink: &LazySink, unpacker: &mut Unpacker, job: Job, answers: &UnboundedSender<Answer>) {
-    let answer = match sink.open().and_then(|open| attempt((sink, open), unpacker, job, answers)) {
-        Ok(None) => return,
-        Ok(Some(done)) => Answer::Done(done),
-        Err(fault) => Answer::Fault(fault),
-    };
-    answers.send(answer).ok();
+/// What each of the threads does with its jobs.
+struct Handling {
+    sink: Arc<LazySink>,
+    unpacker: Unpacker,
+    answers: UnboundedSender<Answer>,
 }
 
-fn attempt(
-    (lazy, sink): (&LazySink, &Sink),
-    unpacker: &mut Unpacker,
-    job: Job,
-    answers: &UnboundedSender<Answer>,
-) -> Result<Option<Done>, DiskFault> {
-    match job {
-        Job::Plan { first, entries } => {
-            let plans = lazy.plan(sink, first, &entries)?.into_iter().map(plan).collect();
-            Ok(Some(Done::Planned { first, plans }))
-        }
-        Job::Write { entry, index, parts, packed, .. } => {
-            let written = unpacked(unpacker, parts, packed, |parts| sink.write_chunk(entry, index, parts));
-            Ok(Some(match written.transpose()? {
-                Some(hash) => Done::Wrote { entry, index, hash },
-                None => Done::Unpackable { entry },
-            }))
-        }
-        Job::Check { entry, index } => {
-            let checked = sink.check_chunk(entry, index);
-            checked.map(|hash| Some(Done::Checked { entry, index, hash }))
-        }
-        Job::Restart { entry } => sink.restart(entry).map(|()| None),
-        Job::Checkpoint(chunks) => {
-            let written = |it: receiver::WrittenChunk| {
-                let receiver::WrittenChunk { entry, index, hash } = it;
-                WrittenChunk { entry, index, hash }
-            };
-            let chunks: Vec<_> = chunks.into_iter().map(written).collect();
-            sink.checkpoint(&chunks).map(|()| Some(Done::Checkpointed))
-        }
-        Job::Commit(batch) => commit(lazy, sink, batch, answers).map(Some),
-        Job::Discard { entry } => {
-            sink.discard(entry);
-            Ok(None)
-        }
-        Job::Finish => {
-            // Everything has its name and is durable; what cannot be cleared away is litter, not a loss.
-            if let Err(fault) = sink.finish() {
-                log::warn!("a folder `.p2pcp-…` is left behind, which can be deleted: {fault}");
+impl Work<Job> for Handling {
+    /// Whole chunks are hashed together.
+    fn wants_more(&self, jobs: &[Job]) -> bool {
+        let Some(Job::Write { parts, packed: None, .. }) = jobs.last() else { return false };
+        jobs.len() < hashed_together() && parts.iter().map(Bytes::len).sum::<usize>() == CHUNK_BYTES as usize
+    }
+
+    fn perform(&mut self, jobs: Vec<Job>) {
+        let mut writes = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                Job::Write { entry, index, parts, packed: None, .. } => writes.push((entry, index, parts)),
+                other => {
+                    self.write(std::mem::take(&mut writes));
+                    let done = self.attempt(other);
+                    self.answer(done);
+                }
             }
-            Ok(Some(Done::Finished))
+        }
+        self.write(writes);
+    }
+}
+
+impl Handling {
+    fn answer(&self, done: Result<Option<Done>, DiskFault>) {
+        let answer = match done {
+            Ok(None) => return,
+            Ok(Some(done)) => Answer::Done(done),
+            Err(fault) => Answer::Fault(fault),
+        };
+        self.answers.send(answer).ok();
+    }
+
+    fn write(&self, chunks: Vec<(u32, u32, Vec<Bytes>)>) {
+        if chunks.is_empty() {
+            return;
+        }
+        match self.sink.open().and_then(|sink| sink.write_chunks(&chunks)) {
+            Ok(hashes) => {
+                for ((entry, index, _), hash) in chunks.into_iter().zip(hashes) {
+                    self.answer(Ok(Some(Done::Wrote { entry, index, hash })));
+                }
+            }
+            Err(fault) => self.answer(Err(fault)),
+        }
+    }
+
+    fn attempt(&mut self, job: Job) -> Result<Option<Done>, DiskFault> {
+        let (lazy, sink) = (&self.sink, self.sink.open()?);
+        match job {
+            Job::Plan { first, entries } => {
+                let plans = lazy.plan(sink, first, &entries)?.into_iter().map(plan).collect();
+                Ok(Some(Done::Planned { first, plans }))
+            }
+            Job::Write { entry, index, parts, packed, .. } => {
+                let write = |parts: &[Bytes]| sink.write_chunk(entry, index, parts);
+                Ok(Some(match unpacked(&mut self.unpacker, parts, packed, write).transpose()? {
+                    Some(hash) => Done::Wrote { entry, index, hash },
+                    None => Done::Unpackable { entry },
+                }))
+            }
+            Job::Check { entry, index } => {
+                let checked = sink.check_chunk(entry, index);
+                checked.map(|hash| Some(Done::Checked { entry, index, hash }))
+            }
+            Job::Restart { entry } => sink.restart(entry).map(|()| None),
+            Job::Checkpoint(chunks) => {
+                let written = |it: receiver::WrittenChunk| {
+                    let receiver::WrittenChunk { entry, index, hash } = it;
+                    WrittenChunk { entry, index, hash }
+                };
+                let chunks: Vec<_> = chunks.into_iter().map(written).collect();
+                sink.checkpoint(&chunks).map(|()| Some(Done::Checkpointed))
+            }
+            Job::Commit(batch) => commit(lazy, sink, batch, &self.answers).map(Some),
+            Job::Discard { entry } => {
+                sink.discard(entry);
+                Ok(None)
+            }
+            Job::Finish => {
+                // Everything has its name and is durable; what cannot be cleared away is litter, not a loss.
+                if let Err(fault) = sink.finish() {
+                    log::warn!("a folder `.p2pcp-…` is left behind, which can be deleted: {fault}");
+                }
+                Ok(Some(Done::Finished))
+            }
         }
     }
 }

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::drive::packing::Packing;
+use crate::drive::worker::Work;
 use crate::drive::{Hands, Worker};
-use crate::fs::{Inlet, Source, StreamRead, Survey};
-use crate::session::sender::{Done, Job, Streamed, Walked};
+use crate::fs::{Inlet, Source, StreamRead, Survey, hashed_together};
+use crate::session::sender::{Done, Job, Pack, Streamed, Walked};
 use crate::wire::peer::Hash;
 
 /// Entries that the survey counts between two answers: some tenths of a second on a slow disk.
@@ -32,8 +33,8 @@ impl SendingHands {
         let counter = Worker::start("p2pcp-count", move |()| {
             counted.send(Done::Surveyed(survey.step(SURVEY_STEP))).ok();
         });
-        let (mut source, mut packing) = (source, Packing::new());
-        let reader = Worker::start("p2pcp-read", move |job| read(&mut source, &mut packing, job, &sender));
+        let reading = Reading { source, packing: Packing::new(), answers: sender };
+        let reader = Worker::start("p2pcp-read", reading);
         let (sender, streamed) = unbounded_channel();
         let streamer = inlet.map(|inlet| {
             let (mut inlet, mut packing) = (inlet, Packing::new());
@@ -54,33 +55,71 @@ fn stream(inlet: &mut Inlet, packing: &mut Packing, job: Job, answers: &Unbounde
     answers.send(Done::Streamed { entry, result }).ok();
 }
 
-fn read(source: &mut Source, packing: &mut Packing, job: Job, answers: &UnboundedSender<Done>) {
-    let done = match job {
-        Job::Survey | Job::Stream { .. } => return,
-        Job::Forget { entry } => return source.forget(entry),
-        Job::Walk { max } => {
-            let batch = source.next_batch(max);
-            let told = |it: crate::fs::Skipped| (it.path.display().to_string(), it.why.to_string());
-            let (losses, passed): (Vec<_>, Vec<_>) =
-                batch.skipped.into_iter().partition(|it| it.why.is_loss());
-            let skipped = losses.into_iter().map(told).collect();
-            let passed = passed.into_iter().filter(|it| !it.why.is_silent()).map(told).collect();
-            Done::Walked(Walked { entries: batch.entries, skipped, passed, done: batch.done })
+/// The thread that reads files.
+struct Reading {
+    source: Source,
+    packing: Packing,
+    answers: UnboundedSender<Done>,
+}
+
+impl Work<Job> for Reading {
+    /// Whole chunks are hashed together.
+    fn wants_more(&self, jobs: &[Job]) -> bool {
+        let Some(&Job::Read { entry, index, .. }) = jobs.last() else { return false };
+        jobs.len() < hashed_together() && self.source.has_whole(entry, index)
+    }
+
+    fn perform(&mut self, jobs: Vec<Job>) {
+        let mut reads = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match job {
+                Job::Read { entry, index, pack } => reads.push((entry, index, pack)),
+                other => {
+                    self.read(std::mem::take(&mut reads));
+                    self.attend_to(other);
+                }
+            }
         }
-        Job::Check { entry } => {
-            let result = source.check(entry).map(|()| (Vec::new(), Hash::default()));
-            Done::Read { entry, index: 0, result, spent: Duration::ZERO }
-        }
-        Job::Read { entry, index, pack } => {
+        self.read(reads);
+    }
+}
+
+impl Reading {
+    fn read(&mut self, wanted: Vec<(u32, u32, Pack)>) {
+        let begun = Instant::now();
+        let chunks: Vec<_> = wanted.iter().map(|&(entry, index, _)| (entry, index)).collect();
+        let read = self.source.read_chunks(&chunks);
+        let share = begun.elapsed() / u32::try_from(chunks.len().max(1)).unwrap_or(u32::MAX);
+        for ((entry, index, pack), read) in wanted.into_iter().zip(read) {
             let begun = Instant::now();
-            let result = source.read_chunk(entry, index).map(|chunk| {
-                let alike = source.kind_of(entry);
-                (packing.pack((entry, index), alike, pack, chunk.frames), chunk.hash)
+            let result = read.map(|chunk| {
+                let alike = self.source.kind_of(entry);
+                (self.packing.pack((entry, index), alike, pack, chunk.frames), chunk.hash)
             });
-            Done::Read { entry, index, result, spent: begun.elapsed() }
+            self.answers.send(Done::Read { entry, index, result, spent: share + begun.elapsed() }).ok();
         }
-    };
-    answers.send(done).ok();
+    }
+
+    fn attend_to(&mut self, job: Job) {
+        let done = match job {
+            Job::Survey | Job::Stream { .. } | Job::Read { .. } => return,
+            Job::Forget { entry } => return self.source.forget(entry),
+            Job::Walk { max } => {
+                let batch = self.source.next_batch(max);
+                let told = |it: crate::fs::Skipped| (it.path.display().to_string(), it.why.to_string());
+                let (losses, passed): (Vec<_>, Vec<_>) =
+                    batch.skipped.into_iter().partition(|it| it.why.is_loss());
+                let skipped = losses.into_iter().map(told).collect();
+                let passed = passed.into_iter().filter(|it| !it.why.is_silent()).map(told).collect();
+                Done::Walked(Walked { entries: batch.entries, skipped, passed, done: batch.done })
+            }
+            Job::Check { entry } => {
+                let result = self.source.check(entry).map(|()| (Vec::new(), Hash::default()));
+                Done::Read { entry, index: 0, result, spent: Duration::ZERO }
+            }
+        };
+        self.answers.send(done).ok();
+    }
 }
 
 impl Hands for SendingHands {

@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use crate::fs::hash::ChunkHasher;
+use crate::fs::hash::hash_each;
 use crate::fs::os::{File, Kind, OsError};
 use crate::wire::block::{self, HEADER_BYTES, PAYLOAD_BYTES};
 use crate::wire::peer::{Hash, SourceFault};
@@ -14,6 +14,18 @@ pub struct ChunkRead {
     pub frames: Vec<BytesMut>,
     /// SHA-256 over the payloads.
     pub hash: Hash,
+}
+
+impl ChunkRead {
+    /// Chunks from their frames: hashes them.
+    pub(crate) fn of(chunks: Vec<Vec<BytesMut>>) -> impl Iterator<Item = Self> {
+        let payloads: Vec<Vec<&[u8]>> = chunks
+            .iter()
+            .map(|frames| frames.iter().map(|it| it.get(HEADER_BYTES..).unwrap_or_default()).collect())
+            .collect();
+        let hashes = hash_each(&payloads);
+        chunks.into_iter().zip(hashes).map(|(frames, hash)| Self { frames, hash })
+    }
 }
 
 /// What a failed call means for an entry that was there when it was listed.
@@ -34,8 +46,12 @@ pub(crate) fn fault(error: OsError) -> SourceFault {
 }
 
 /// Reads the bytes of `entry` from `start` to `end`, which lie in one chunk.
-pub(crate) fn read_frames(file: &File, entry: u32, start: u64, end: u64) -> Result<ChunkRead, SourceFault> {
-    let mut hasher = ChunkHasher::default();
+pub(crate) fn read_frames(
+    file: &File,
+    entry: u32,
+    start: u64,
+    end: u64,
+) -> Result<Vec<BytesMut>, SourceFault> {
     let mut frames = Vec::with_capacity((end - start).div_ceil(PAYLOAD_BYTES as u64) as usize);
     for offset in (start..end).step_by(PAYLOAD_BYTES) {
         let length = (end - offset).min(PAYLOAD_BYTES as u64) as u32;
@@ -45,8 +61,7 @@ pub(crate) fn read_frames(file: &File, entry: u32, start: u64, end: u64) -> Resu
         if file.read_at(payload, offset).map_err(fault)? < payload.len() {
             return Err(SourceFault::Changed);
         }
-        hasher.update(payload);
         frames.push(frame);
     }
-    Ok(ChunkRead { frames, hash: hasher.finish() })
+    Ok(frames)
 }

@@ -12,8 +12,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 use crate::fs::SourceError;
-use crate::fs::chunk::{ChunkRead, fault, read_frames};
+use crate::fs::chunk::{fault, read_frames};
 use crate::fs::dir::Cursor;
 use crate::fs::os::{self, File, FileId, Folder, Form, Stat};
 use crate::fs::pipe::DASH;
@@ -25,7 +27,7 @@ use crate::fs::survey::Survey;
 use crate::fs::walk::{Found, Pass, Step, Walk};
 use crate::wire::path::RelPath;
 use crate::wire::peer::{BATCH_BYTES, Entry, EntryKind, Mtime, Offer, OfferItem, SourceFault};
-use crate::wire::{CHUNK_BYTES, MAX_ENTRIES};
+use crate::wire::{CHUNK_BYTES, MAX_ENTRIES, chunk_length};
 
 /// Some of the manifest.
 #[derive(Debug, Default)]
@@ -232,7 +234,8 @@ impl Source {
         Entry { path: found.path, kind: found.kind }
     }
 
-    fn read_from_disk(&mut self, entry: u32, index: u32) -> Result<ChunkRead, SourceFault> {
+    /// The frames of a chunk, which is not hashed.
+    fn read_from_disk(&mut self, entry: u32, index: u32) -> Result<Vec<BytesMut>, SourceFault> {
         let (size, ..) = self.announced.get(&entry).and_then(|it| it.file).ok_or(SourceFault::Io)?;
         let start = u64::from(index) * u64::from(CHUNK_BYTES);
         let end = size.min(start + u64::from(CHUNK_BYTES));
@@ -287,6 +290,12 @@ impl Source {
         let (folder, name) =
             path.rsplit_once('/').map_or((None, path), |(folder, name)| (Some(folder), name));
         name.rsplit_once('.').map(|(_, extension)| extension).or(folder)
+    }
+
+    /// Whether an announced file has all of chunk `index`, as long as chunks can be.
+    pub fn has_whole(&self, entry: u32, index: u32) -> bool {
+        let file = self.announced.get(&entry).and_then(|it| it.file);
+        file.is_some_and(|(size, ..)| chunk_length(size, index) == u64::from(CHUNK_BYTES))
     }
 
     fn open_file(&mut self, entry: u32) -> Result<File, SourceFault> {

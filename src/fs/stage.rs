@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use crate::fs::DiskFault;
 use crate::fs::finish::tolerate;
-use crate::fs::hash::{ChunkHasher, hash_chunk};
+use crate::fs::hash::hash_chunk;
 use crate::fs::journal::{ChunkRecord, FILE_NAME, Journal, JournaledFile, Record, check_ordinary};
 use crate::fs::leftover;
 use crate::fs::os::{self, File, Folder, Kind, OsError, Placing, SYNCS_FILE_SYSTEMS, Waiting};
@@ -193,19 +193,16 @@ impl Stage {
         self.with_journal(|journal| journal.append(&record))
     }
 
-    /// Writes one chunk to a file of this stage and returns its hash.
-    pub fn write_chunk(&self, file: u32, to: &File, index: u32, parts: &[Bytes]) -> Result<Hash, DiskFault> {
+    /// Writes one chunk to a file of this stage.
+    pub fn write_chunk(&self, file: u32, to: &File, index: u32, parts: &[Bytes]) -> Result<(), DiskFault> {
         debug_assert!(parts.iter().map(Bytes::len).sum::<usize>() <= CHUNK_BYTES as usize);
-        let mut hasher = ChunkHasher::default();
         let mut offset = u64::from(index) * u64::from(CHUNK_BYTES);
         let written = parts.iter().try_for_each(|part| {
-            hasher.update(part);
             to.write_at(part, offset)?;
             offset += part.len() as u64;
             Ok(())
         });
-        written.map_err(|error| self.fault(error, file))?;
-        Ok(hasher.finish())
+        written.map_err(|error| self.fault(error, file))
     }
 
     /// Makes the chunks durable and then says so in the journal.

@@ -132,6 +132,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("zstd_safe::", &["pack"]),
     ("std::env::", &["cli", "main"]),
     ("std::process::", &["main", "ui"]),
+    ("unsafe ", &["fs"]),
+    ("unsafe_code, ", &["fs"]),
     ("webrtc::", &["transport"]),
     ("rtc::", &["doctor", "transport"]),
     ("rtc_sctp::", &["transport"]),
