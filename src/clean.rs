@@ -18,7 +18,10 @@ pub async fn run(folder: PathBuf, assume_yes: bool, reporter: &Reporter) -> Resu
     }
     let removable: Vec<Leftover> = found.into_iter().filter(|it| is_removable(it.state)).collect();
     if removable.is_empty() {
-        reporter.note("there is nothing to remove");
+        reporter.note(&match fs::is_folder(&folder) {
+            true => "there is nothing to remove".to_owned(),
+            false => format!("there is no folder {}, so there is nothing to remove", folder.display()),
+        });
         return Ok(Finish::Done);
     }
     let mut interrupts = Interrupts::listen();

@@ -26,6 +26,7 @@ mod way;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{ArgMatches, FromArgMatches};
 
 use crate::cli::arguments::{
@@ -161,6 +162,12 @@ fn style(role: Role, output: &OutputArgs, environment: &Environment) -> Style {
     Style { role, verbosity, colour, motion }
 }
 
+/// What is said when there is neither a path nor a pipe to send.
+const NOTHING_TO_SEND: &str = "name a file or folder to send, or pipe something into it";
+
+/// What is said of a name for nothing.
+const NAMELESS: &str = "`--name` names what is read from standard input, and nothing is";
+
 async fn run_send(
     args: SendArgs,
     typed: &[OsString],
@@ -172,7 +179,11 @@ async fn run_send(
     let (dashes, paths): (Vec<_>, Vec<_>) = args.paths.into_iter().partition(|it| it.as_os_str() == DASH);
     let stdin = text.is_none() && (!dashes.is_empty() || (paths.is_empty() && stdin_is_piped()));
     if text.is_none() && !stdin && paths.is_empty() {
-        Cli::nothing_to_send().print().ok();
+        Cli::no_send(ErrorKind::MissingRequiredArgument, NOTHING_TO_SEND).print().ok();
+        return Ok(ExitCode::Usage);
+    }
+    if args.name.is_some() && !stdin {
+        Cli::no_send(ErrorKind::ArgumentConflict, NAMELESS).print().ok();
         return Ok(ExitCode::Usage);
     }
     if args.selection.dry_run {
@@ -190,7 +201,7 @@ async fn run_send(
     reporter.show_codes_with(args.code.extras(environment.utf8()));
     let options = send::Options {
         paths,
-        stdin: stdin.then_some(args.name),
+        stdin: stdin.then(|| args.name.unwrap_or_else(arguments::unnamed)),
         text,
         selection,
         meeting,
@@ -218,11 +229,10 @@ async fn run_recv(
     environment: &Environment,
     reporter: &Reporter,
 ) -> Result<ExitCode, Error> {
-    let typed = match args.code.is_empty() {
-        false => args.code.join(" "),
+    let parsed = match args.code.is_empty() {
+        false => Code::parse(&args.code.join(" "))?,
         true => ask::code(&args.meeting, reporter).await?,
     };
-    let parsed = Code::parse(&typed)?;
     for mended in &parsed.mended {
         reporter.note(&format!("took `{}` for `{}`", mended.typed, mended.meant));
     }

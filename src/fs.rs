@@ -86,7 +86,7 @@ pub use crate::fs::globs::{Glob, GlobError, Globs};
 pub(crate) use crate::fs::hash::{hash_parts, hashed_together};
 pub use crate::fs::intake::{Alike, SinkOptions, Stages, Times};
 pub use crate::fs::landing::{Landing, Naming, file_name};
-pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, leftovers};
+pub use crate::fs::leftover::{Leftover, LeftoverState, Unusable, is_folder, leftovers};
 pub use crate::fs::note::Note;
 pub use crate::fs::pipe::{DASH, Inlet, Outlet, StreamRead, stdin_is_piped};
 pub use crate::fs::plan::{Otherwise, Plan};

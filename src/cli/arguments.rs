@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cli::code::{CodeArgs, parse_life};
@@ -43,10 +44,14 @@ Exit codes: 0 done, 1 failed or not everything sent, 2 usage,
 7 bytes changed, 8 some names were taken, 130 interrupted, 143 terminated.";
 
 impl Cli {
-    /// What is said when there is neither a path nor a pipe to send.
-    pub(super) fn nothing_to_send() -> clap::Error {
-        let missing = "name a file or folder to send, or pipe something into it";
-        Self::command().error(clap::error::ErrorKind::MissingRequiredArgument, missing)
+    /// What is said when what was typed behind `send` makes no sense together.
+    pub(super) fn no_send(kind: ErrorKind, why: &str) -> clap::Error {
+        let mut command = Self::command();
+        command.build();
+        match command.find_subcommand_mut("send") {
+            Some(send) => send.error(kind, why),
+            None => command.error(kind, why),
+        }
     }
 }
 
@@ -74,9 +79,9 @@ pub(super) struct SendArgs {
     /// Print what happens as lines of JSON on stdout; docs/json-events.md has their schema
     #[arg(long)]
     pub(super) json: bool,
-    /// Name of what is read from standard input
-    #[arg(long, value_name = "NAME", default_value = "stdin", value_parser = parse_name)]
-    pub(super) name: RelPath,
+    /// Name of what is read from standard input [default: stdin]
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub(super) name: Option<RelPath>,
     #[command(flatten)]
     pub(super) text: TextArgs,
     #[command(flatten)]
@@ -293,6 +298,11 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
 }
 
 /// A name without a folder.
+/// What is read from standard input is called so unless `--name` says otherwise.
+pub(super) fn unnamed() -> RelPath {
+    RelPath::parse("stdin").expect("`stdin` is a name")
+}
+
 fn parse_name(text: &str) -> Result<RelPath, String> {
     match RelPath::parse(text) {
         Ok(name) if name.depth() == 0 => Ok(name),

@@ -3,13 +3,17 @@
 use tokio::sync::oneshot;
 
 use crate::cli::arguments::MeetingArgs;
+use crate::code::{Code, Parsed};
 use crate::error::Error;
 use crate::interrupt::{Interrupt, Interrupts};
 use crate::lan::{Neighbours, Scope};
 use crate::ui::{Asked, Heard, Reporter};
 
-/// What the person types for a code.
-pub(super) async fn code(meeting: &MeetingArgs, reporter: &Reporter) -> Result<String, Error> {
+/// How often a person may type what is no code.
+const TRIES: usize = 5;
+
+/// The code that the person types. What is none is told, and asked about again.
+pub(super) async fn code(meeting: &MeetingArgs, reporter: &Reporter) -> Result<Parsed, Error> {
     if !reporter.somebody_is_there() {
         return Err(Error::NoCode);
     }
@@ -19,17 +23,33 @@ pub(super) async fn code(meeting: &MeetingArgs, reporter: &Reporter) -> Result<S
     let heard = Heard::default();
     let interrupted = |interrupt| Error::Interrupted { interrupt, again: None };
     tokio::select! {
-        asked = ask(reporter, heard.clone()) => match asked {
-            Asked::Typed(typed) => Ok(typed),
-            Asked::Nothing => Err(Error::NoCode),
-            Asked::Interrupted => Err(interrupted(Interrupt::Interrupted)),
-        },
+        parsed = typed(reporter, &heard) => parsed,
         interrupt = interrupts.wait() => {
             reporter.stop_asking();
             Err(interrupted(interrupt))
         }
         () = listen(&heard), if !meeting.loopback => Err(Error::NoCode),
     }
+}
+
+async fn typed(reporter: &Reporter, heard: &Heard) -> Result<Parsed, Error> {
+    for left in (0..TRIES).rev() {
+        let typed = match ask(reporter, heard.clone()).await {
+            Asked::Typed(typed) => typed,
+            Asked::Nothing => break,
+            Asked::Interrupted => {
+                return Err(Error::Interrupted { interrupt: Interrupt::Interrupted, again: None });
+            }
+        };
+        match Code::parse(&typed).map_err(Error::from) {
+            Err(slip) if left > 0 => {
+                let why = [slip.cause(), slip.hint()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+                reporter.warning(&format!("that is no code: {why}"));
+            }
+            parsed => return parsed,
+        }
+    }
+    Err(Error::NoCode)
 }
 
 /// Hears who is there, who comes and who goes.

@@ -87,6 +87,9 @@ fn plain(value: &DeValue<'_>) -> Option<String> {
 const ALIKE: f64 = 0.8;
 
 fn suggestion(typed: &str) -> String {
+    if let Some(passing) = OPTIONS.iter().find(|row| row.lasting.is_none() && row.key() == typed) {
+        return format!("`--{}` is given each time anew: it cannot be set for good", passing.name);
+    }
     let likeness = |row: &&Row| strsim::jaro_winkler(typed, &row.key());
     let lasting = OPTIONS.iter().filter(|row| row.lasting.is_some());
     let best = lasting.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
@@ -103,6 +106,13 @@ mod tests {
     fn told(text: &str) -> (String, Option<String>) {
         let error = parse("config.toml", text).unwrap_err();
         (error.to_string(), error.hint())
+    }
+
+    #[test]
+    fn what_is_said_each_time_anew_is_told_from_a_slip() {
+        let (error, hint) = told("yes = true");
+        assert!(error.contains("there is no setting `yes`"), "{error}");
+        assert_eq!(hint.as_deref(), Some("`--yes` is given each time anew: it cannot be set for good"));
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl Unusable {
     }
 }
 
+/// Whether there is a folder that can be opened.
+pub fn is_folder(path: &Path) -> bool {
+    Folder::open(or_here(path)).is_ok()
+}
+
 /// Lists what unfinished transfers left in the receive folder `folder`, the newest first.
 ///
 /// # Errors

@@ -39,12 +39,12 @@ impl Extras {
             // Both: the terminal may be on another machine than the desktop that is found here.
             screen.put_on_clipboard(receive_line);
             let putting = clipboard::put(receive_line, tools);
-            screen.print(&[if terminal {
-                Line::plain("that line is on the clipboard too, if this desktop or terminal allows it")
-            } else if putting.succeeds() {
-                Line::plain("that line is on the clipboard too")
-            } else {
-                Line::warning("not on the clipboard: that needs a terminal or a desktop")
+            screen.print(&[match (putting.succeeds(), terminal) {
+                (true, _) => Line::plain("that line is on the clipboard too"),
+                (false, true) => Line::plain(
+                    "the terminal was asked to put that line on the clipboard; not every one does",
+                ),
+                (false, false) => Line::warning("not on the clipboard: that needs a terminal or a desktop"),
             }]);
         }
     }
@@ -153,7 +153,7 @@ mod tests {
         let captured = Captured::default();
         let screen = Screen::new(Mode::Live, false, Box::new(captured.clone()));
         Extras { copy: true, ..Extras::default() }.show_with(&screen, "p2pcp recv 417-a\x07", &[]);
-        assert!(captured.text().starts_with("\x1b]52;c;cDJwY3AgcmVjdiA0MTctYQc=\x07that line is"));
+        assert!(captured.text().starts_with("\x1b]52;c;cDJwY3AgcmVjdiA0MTctYQc=\x07the terminal was asked"));
         Extras { qr: true, utf8: false, copy: false }.show_with(&screen, LINE, &[]);
         assert!(captured.text().ends_with("a terminal that shows UTF-8\n"));
     }

@@ -234,8 +234,10 @@ impl Meter {
         );
         match self.progress.complete {
             true => format!("{moved} of {total}"),
-            // More than is known of: a stream, which ends when it ends.
-            false if self.progress.bytes > self.progress.total_bytes => moved,
+            // More than is known of, or nothing is: a stream, which ends when it ends.
+            false if self.progress.total_bytes == 0 || self.progress.bytes > self.progress.total_bytes => {
+                moved
+            }
             false => format!("{moved} of ≥ {total}, counting…"),
         }
     }

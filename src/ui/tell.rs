@@ -34,7 +34,7 @@ impl Reporter {
             }
             Event::Searching { after_server: false } => self.say_note("looking for the sender…"),
             Event::Searching { after_server: true } => {
-                self.say_note("the server has no such sender; looking on the local network…");
+                self.say_note("not found by way of the server; looking on the local network…");
             }
             Event::Path { path, better: false } => self.connected(path),
             Event::Path { path, better: true } => self.connected_better(path),

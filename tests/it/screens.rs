@@ -52,6 +52,8 @@ fn usage_errors() {
         ("usage-slip", &["sned"]),
         ("usage-option", &["send", "--relay-onyl", "a.txt"]),
         ("usage-no-path", &["send"]),
+        ("usage-name", &["send", "--name", "b.txt", "a.txt"]),
+        ("clean-nowhere", &["clean", "nowhere"]),
         ("usage-words", &["send", "--words", "9", "a.txt"]),
         ("usage-conflict", &["send", "--loopback", "--server", "h", "a.txt"]),
         ("usage-two-answers", &["recv", "--overwrite", "--skip", "417-aloe-tuba"]),
