@@ -43,11 +43,15 @@ pub fn met_here(path: &Path, entries: &[Entry], on_conflict: OnConflict) -> Met 
             Err(_) => continue,
         };
         let alike = match entry.kind {
-            EntryKind::File { size, mtime, .. } => {
+            // What is skipped for its name is compared with nothing.
+            EntryKind::File { size, mtime, .. } if on_conflict != OnConflict::Skip => {
                 let announced = Announced { path: entry.path.clone(), size, mtime };
                 announced.resembles(&there, Alike::SizeAndTime)
             }
-            EntryKind::Folder { .. } | EntryKind::Link { .. } | EntryKind::Stream { .. } => false,
+            EntryKind::File { .. }
+            | EntryKind::Folder { .. }
+            | EntryKind::Link { .. }
+            | EntryKind::Stream { .. } => false,
         };
         let refused = OnConflict::Refuse.meets(&entry.kind, &there).is_some();
         match alike {
@@ -97,6 +101,9 @@ mod tests {
         let taken: Vec<_> = ["t/mine", "t/sub", "t/mine/below"].map(|it| RelPath::parse(it).unwrap()).into();
         let met = Met { taken_count: 3, taken, alike: 1 };
         assert_eq!(met_here(root.path(), &entries, OnConflict::Refuse), met);
+        let taken = ["t/mine", "t/same", "t/sub", "t/mine/below"].map(|it| RelPath::parse(it).unwrap());
+        let skipped = Met { taken_count: 4, taken: taken.into(), alike: 0 };
+        assert_eq!(met_here(root.path(), &entries, OnConflict::Skip), skipped);
         assert_eq!(names(root.path()), ["t"]);
         assert_eq!(met_here(&at("nowhere"), &entries, OnConflict::Refuse), Met::default());
         assert!(!at("nowhere").exists());
