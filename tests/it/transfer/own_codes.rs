@@ -142,7 +142,7 @@ fn at_a_terminal_the_line_is_drawn_and_copied() {
     let Some(sender) = work.at_a_wide_terminal("send --loopback --qr --copy from") else {
         return skip("at_a_terminal_the_line_is_drawn_and_copied", "there is no `script`");
     };
-    sender.shows("on the clipboard too");
+    sender.shows("on the clipboard");
     let shown = sender.stdout();
     let line = shown.lines().find_map(|it| it.trim_end().strip_prefix("on the other side, type: ")).unwrap();
     let copied = data_encoding::BASE64.encode(line.as_bytes());
